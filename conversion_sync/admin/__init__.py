@@ -1,0 +1,5 @@
+"""The admin that staff live in: a module per model."""
+
+from conversion_sync.admin import company, contact, deletion, engagement, operations, subscription
+
+__all__ = ["company", "contact", "deletion", "engagement", "operations", "subscription"]

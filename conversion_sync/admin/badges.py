@@ -1,0 +1,155 @@
+"""What staff read of a row's state: derived from the row, in words, without a query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.humanize.templatetags.humanize import ordinal
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from conversion_sync.admin import times
+from conversion_sync.models import Engagement, Status, SubscriptionChange, SyncedModel
+
+__all__ = ["Badge", "badge", "one_line", "reason", "render", "waits_for_contact"]
+
+#: A mark beside the words, so that tones differ in shape as well as in colour.
+MARKS = {"ok": "✓", "wait": "○", "busy": "↑", "retry": "↻", "bad": "✕", "doubt": "?", "off": "–"}  # noqa: RUF001  # a dash is meant
+
+REASON_LENGTH = 70
+
+#: Characters that turn the direction of the text around them.
+TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
+
+#: What a code means where it came without a message.
+CODES: Mapping[str, Promise] = {
+    "VALIDATION_ERROR": gettext_lazy("refused as not valid"),
+    "DUPLICATE_ERROR": gettext_lazy("Conversion has it already"),
+    "NOT_FOUND": gettext_lazy("not found in Conversion"),
+    "RATE_LIMIT_EXCEEDED": gettext_lazy("too many calls"),
+    "UNAUTHORIZED": gettext_lazy("the API key was not accepted"),
+    "FORBIDDEN": gettext_lazy("not allowed"),
+    "INTERNAL_ERROR": gettext_lazy("an error inside Conversion"),
+    "NOT_SENT": gettext_lazy("Conversion could not be reached"),
+    "NO_ANSWER": gettext_lazy("no usable answer came back"),
+    "CONSENT_BLOCKED": gettext_lazy("an older opt-out stands"),
+    "MISSING": gettext_lazy("the answer did not mention it"),
+    "REDIRECTED": gettext_lazy("the address of the API redirects elsewhere"),
+}
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A tone (a key of ``MARKS``), the words, and what a pointer that rests on them is told."""
+
+    tone: str
+    words: str
+    detail: str = ""
+
+
+def badge(row: SyncedModel, now: datetime, held_up: str = "") -> Badge:
+    """The badge of a row; ``held_up`` says what must go first, where something must."""
+    return _WORDS[row.sync_status](row, now, held_up)
+
+
+def render(badge: Badge) -> SafeString:
+    """The badge as HTML."""
+    return format_html(
+        '<span class="cs-badge cs-{}" title="{}"><span class="cs-mark" aria-hidden="true">{}</span>'
+        "<bdi>{}</bdi></span>",
+        badge.tone,
+        badge.detail,
+        MARKS[badge.tone],
+        badge.words,
+    )
+
+
+def waits_for_contact(row: SyncedModel) -> bool:
+    """Whether an event's contact has to arrive before it.
+
+    An opt-out waits only for a contact that was never confirmed at its address.
+    """
+    if not isinstance(row, Engagement | SubscriptionChange) or row.contact is None:
+        return False
+    if not row.contact.synced_revision:
+        return True
+    if isinstance(row, SubscriptionChange) and row.is_opt_out:
+        return False
+    return row.contact.sync_status in (Status.PENDING, Status.SENDING)
+
+
+def one_line(text: str, length: int) -> str:
+    """The text on one line, cut to ``length``, with nothing that turns its direction."""
+    text = " ".join(text[: length * 4].translate(TURNS).split())
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def reason(row: SyncedModel) -> str:
+    """Why the last try did not succeed, in a few words; blank where it did."""
+    if message := one_line(row.last_error_message, REASON_LENGTH):
+        return message
+    return str(CODES.get(row.last_error_code, row.last_error_code))
+
+
+def _synced(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+    if row.last_synced_at is None:
+        return Badge("ok", _("Synced"))
+    words = _("Synced %s") % times.ago(row.last_synced_at, now)
+    return Badge("ok", words, times.exact(row.last_synced_at))
+
+
+def _pending(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+    if held_up:
+        return Badge("wait", held_up)
+    later = row.due_at is not None and row.due_at > now
+    when = times.until(row.due_at, now) if later and row.due_at else _("now")
+    if row.attempts:
+        words = _("Retrying %(when)s, %(number)s try") % {
+            "when": when,
+            "number": ordinal(row.attempts + 1),
+        }
+        return Badge("retry", words, reason(row))
+    if later and row.last_error_code:
+        return Badge("retry", _("Retrying %s") % when, reason(row))
+    if later:
+        return Badge("wait", _("To be sent %s") % when)
+    return Badge("wait", _("Waiting to be sent"), reason(row))
+
+
+def _sending(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+    if row.due_at is not None and row.due_at <= now:
+        return Badge("busy", _("Sending… (the answer is late)"))
+    return Badge("busy", _("Sending…"))
+
+
+def _failed(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+    why = reason(row)
+    detail = times.exact(row.last_attempt_at) if row.last_attempt_at else ""
+    return Badge("bad", _("Failed: %s") % why if why else _("Failed"), detail)
+
+
+def _unconfirmed(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+    detail = _("It may have arrived, or not: the answer never came.")
+    if row.last_attempt_at is None:
+        return Badge("doubt", _("In doubt"), detail)
+    return Badge("doubt", _("In doubt since %s") % times.since(row.last_attempt_at, now), detail)
+
+
+def _superseded(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+    return Badge("off", _("Superseded"), _("A later change made it needless."))
+
+
+_WORDS: Mapping[Any, Callable[[SyncedModel, datetime, str], Badge]] = {
+    Status.SYNCED: _synced,
+    Status.PENDING: _pending,
+    Status.SENDING: _sending,
+    Status.FAILED: _failed,
+    Status.UNCONFIRMED: _unconfirmed,
+    Status.SUPERSEDED: _superseded,
+}

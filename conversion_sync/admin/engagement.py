@@ -1,0 +1,82 @@
+"""Engagements in the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from conversion_sync.admin import actions, search
+from conversion_sync.admin.base import SyncedAdmin, variables_table
+from conversion_sync.admin.engagement_form import EngagementForm
+from conversion_sync.admin.filters import ErrorFilter, EventStatusFilter
+from conversion_sync.admin.waiting import note_contacts
+from conversion_sync.models import Engagement, ImmutableEngagement
+
+__all__ = ["EngagementAdmin"]
+
+EVENT = ("contact", "name", "description", "occurred_at")
+
+
+@admin.register(Engagement)
+class EngagementAdmin(SyncedAdmin):
+    """What happened with contacts; to be edited until it is sent."""
+
+    actions = (*SyncedAdmin.actions, actions.resend, actions.mark_as_sent)
+    autocomplete_fields = ("contact",)
+    form = EngagementForm
+    list_display = ("name", "sync_state", "contact", "occurred_at", "error", "synced_at")
+    list_filter = (EventStatusFilter, ErrorFilter, "occurred_at")
+    list_select_related = ("contact",)
+    search_help_text = _("By the beginning of the contact's email or of the source key.")
+    edit_fieldsets = (
+        (None, {"fields": EVENT}),
+        (
+            _("Details"),
+            {
+                "fields": (
+                    "data_duration_minutes",
+                    "data_outcome",
+                    "data_next_steps",
+                    "data_priority",
+                    "data_tags",
+                    "data",
+                )
+            },
+        ),
+        (_("Origin"), {"fields": ("source_key",)}),
+    )
+    view_fieldsets = (
+        (None, {"fields": EVENT}),
+        (_("Details"), {"fields": ("details",)}),
+        (_("Origin"), {"fields": ("source_key",)}),
+    )
+
+    @admin.display(description=_("details"))
+    def details(self, engagement: Engagement) -> str:
+        """The data, for reading."""
+        return variables_table(engagement.data)
+
+    def may_edit(self, request: HttpRequest, obj: Engagement | None) -> bool:
+        """Conversion can't be told of a change to what it may have."""
+        return super().may_edit(request, obj) and (obj is None or obj.is_editable)
+
+    def matches(self, term: str) -> Q:
+        return search.engagement(term)
+
+    def prepare(self, rows: Sequence[Engagement]) -> None:
+        note_contacts(rows)
+
+    def save_model(self, request: HttpRequest, obj: Engagement, form: Any, change: bool) -> None:  # type: ignore[override]  # this model's rows
+        """As the base.
+
+        Raises:
+            ImmutableEngagement: it was sent since the form was shown.
+        """
+        if change and not obj.is_editable:
+            raise ImmutableEngagement
+        super().save_model(request, obj, form, change)

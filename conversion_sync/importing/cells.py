@@ -1,0 +1,75 @@
+"""From the text of a cell to a value (pure)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from conversion_sync.models.fields import WebAddressField
+
+__all__ = ["as_variable", "read_cell"]
+
+# What JSON would write just so, and a double holds exactly: "007", "1.50" and long ids stay text.
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,14}", re.ASCII)
+_DECIMAL = re.compile(r"-?(0|[1-9]\d{0,14})\.\d+", re.ASCII)
+
+
+def as_variable(text: str) -> str | int | float:
+    """The value of a custom variable: text, unless it reads as a number and nothing else."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text) and repr(float(text)) == text:
+        return float(text)
+    return text
+
+
+def read_cell(field: models.Field[Any, Any], text: str) -> Any:
+    """The value of a column of a model, validated as a form would.
+
+    Raises:
+        ValidationError: with a message for people.
+    """
+    value: Any = text
+    if field.choices:
+        value = _choice(field, text)
+    elif isinstance(field, models.JSONField):
+        value = _object(text)
+    elif isinstance(field, WebAddressField) and "://" not in text:
+        value = f"https://{text}"
+    value = field.clean(value, None)
+    if isinstance(field, models.DateTimeField) and timezone.is_naive(value):
+        value = _aware(value)
+    return value
+
+
+def _choice(field: models.Field[Any, Any], text: str) -> str:
+    choices = [str(value) for value, _label in field.flatchoices if value]
+    if text.upper() not in choices:
+        raise ValidationError(
+            _("“%(value)s” is not one of %(choices)s")
+            % {"value": text, "choices": ", ".join(choices)}
+        )
+    return text.upper()
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ValidationError(_('this is not a JSON object such as {"outcome": "won"}'))
+    return value
+
+
+def _aware(value: Any) -> Any:
+    try:
+        return timezone.make_aware(value)
+    except (ValueError, OverflowError):
+        raise ValidationError(_("there is no such time")) from None

@@ -1,0 +1,27 @@
+"""Delete old lines of the call log."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DEFAULT_DB_ALIAS
+
+from conversion_sync.conf import conf
+from conversion_sync.sync.prune import prune
+
+
+class Command(BaseCommand):
+    """``conversion_prune [--days N]``."""
+
+    help = "Delete the lines of the call log that are older than CALL_LOG_DAYS. Rows keep theirs."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--days", type=float, help="default: the setting CALL_LOG_DAYS")
+        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        days = conf.call_log_days if options["days"] is None else options["days"]
+        count = prune(days, options["database"])
+        self.stdout.write(f"Deleted {count:,} lines older than {days:g} days.")

@@ -1,0 +1,114 @@
+"""``manage.py conversion_push``: send what is ready, now or for ever."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS
+from tqdm import tqdm
+
+from conversion_sync.management.words import gate_words, obstacle
+from conversion_sync.sync.drain import DrainReport
+from conversion_sync.sync.overview import Overview, overview, waits
+from conversion_sync.sync.worker import Worker, push
+
+__all__ = ["Command"]
+
+
+class Command(BaseCommand):
+    """Drains in the foreground, and says what still waits."""
+
+    help = (
+        "Sends what is ready, and says what still waits and why. Exit status 1 if rows failed. "
+        "With --forever, goes on until SIGTERM or Ctrl-C: a plain process to supervise, for sites "
+        "without a q cluster; several may run."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--forever", action="store_true", help="go on until told to stop")
+        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        using = options["database"]
+        if options["forever"]:
+            self._work(using)
+        else:
+            self._push(using)
+
+    def _work(self, using: str) -> None:
+        worker = Worker(using)
+        self.stdout.write("Sending what becomes ready; SIGTERM or Ctrl-C stops.")
+        with _on_signal(worker.stop):
+            worker.run()
+        self.stdout.write("Stopped.")
+
+    def _push(self, using: str) -> None:
+        stopped = threading.Event()
+        with (
+            _on_signal(stopped.set),
+            tqdm(
+                total=overview(using).due,
+                desc="Sending",
+                unit=" rows",
+                disable=not sys.stderr.isatty(),
+            ) as bar,
+        ):
+
+            def on_progress(rows: int) -> None:
+                bar.total = max(bar.total or 0, bar.n + rows)
+                bar.update(rows)
+
+            report = push(using, on_progress=on_progress, stop=stopped.is_set)
+        self._print(report, using)
+        if report.failed:
+            raise CommandError(f"{_rows(report.failed)} failed.", returncode=1)
+
+    def _print(self, report: DrainReport, using: str) -> None:
+        calls = "1 call" if report.calls == 1 else f"{report.calls:,} calls"
+        self.stdout.write(f"{_rows(report.synced)} arrived in {calls}.")
+        state = overview(using)
+        still = waits(using, state.now)
+        if still:
+            self.stdout.write("Not arrived:")
+        for wait in still:
+            self.stdout.write(f"  {wait.words(state.now)}")
+        if still and (why := _why(state)):
+            self.stdout.write(why)
+
+
+def _why(state: Overview) -> str:
+    """What keeps everything from being sent; "" if nothing does."""
+    return obstacle(state) or ("" if state.gate.status == "open" else gate_words(state))
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+@contextmanager
+def _on_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """The first SIGTERM or SIGINT stops in order; a second one ends the process as usual."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def heard(_number: int, _frame: object) -> None:
+        restore()
+        stop()
+
+    for number in numbers:
+        signal.signal(number, heard)
+    try:
+        yield
+    finally:
+        restore()

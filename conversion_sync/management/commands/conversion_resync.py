@@ -1,0 +1,47 @@
+"""Forget what is known of the remote, and push everything as if for the first time."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS
+from tqdm import tqdm
+
+from conversion_sync.sync import resync
+
+
+class Command(BaseCommand):
+    """``conversion_resync [companies|contacts]``."""
+
+    help = (
+        "After a switch of accounts or a restore of either side: forget what is known of the "
+        "remote, and push companies and contacts as if for the first time. Engagements and "
+        "subscriptions are not sent again; every standing opt-out is."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("kind", nargs="?", choices=[*resync.KINDS], help="default: both")
+        parser.add_argument("--no-input", action="store_true", help="don't ask first")
+        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        using, kinds = options["database"], [options["kind"]] if options["kind"] else resync.KINDS
+        counts = {kind: resync.rows_to_forget(kind, using) for kind in kinds}
+        what = " and ".join(f"{count:,} {kind}" for kind, count in counts.items())
+        if not options["no_input"]:
+            self._ask(what)
+        for kind, count in counts.items():
+            with tqdm(total=count, unit="row", desc=kind, disable=not sys.stderr.isatty()) as bar:
+                resync.forget(kind, using, bar.update)
+        self.stdout.write(self.style.SUCCESS(f"{what} will be pushed again, in the background."))
+
+    def _ask(self, what: str) -> None:
+        self.stdout.write(
+            f"This forgets what is known of the remote, and pushes {what} again, with every "
+            "standing opt-out."
+        )
+        if input("Type “yes” to go on: ").strip().lower() != "yes":
+            raise CommandError("Nothing was changed.")

@@ -1,0 +1,93 @@
+"""``manage.py conversion_status``: how the synchronisation stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import DEFAULT_DB_ALIAS
+
+from conversion_sync.management.words import gate_words, obstacle
+from conversion_sync.models import Status
+from conversion_sync.sync.overview import Overview, overview, span
+
+__all__ = ["Command"]
+
+#: The exit status when rows are due and nobody sends them.
+NOBODY_WORKS = 2
+
+
+class Command(BaseCommand):
+    """Prints the overview."""
+
+    help = (
+        "Shows the rows by kind and status, the oldest row that is due, the gate and the last "
+        "drain. Exit status 2 when rows are due and nobody sends them."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="for programs; times in UTC")
+        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        state = overview(options["database"])
+        if options["json"]:
+            self.stdout.write(DjangoJSONEncoder(indent=2).encode(_as_json(state)))
+        else:
+            for line in (*_table(state), *_sentences(state)):
+                self.stdout.write(line)
+        if state.enabled and not state.working:
+            sys.exit(NOBODY_WORKS)
+
+
+def _as_json(state: Overview) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(state),
+        "due": state.due,
+        "oldest_due": state.oldest.oldest_due if state.oldest else None,
+    }
+
+
+def _table(state: Overview) -> Iterator[str]:
+    statuses = [status for status in Status if any(kind.counts.get(status) for kind in state.kinds)]
+    head = ["", *(str(status.label).lower() for status in statuses), "retrying", "in all"]
+    yield _row(head)
+    for kind in state.kinds:
+        by_status = [kind.counts.get(status, 0) for status in statuses]
+        numbers = [*by_status, kind.retrying, sum(kind.counts.values())]
+        yield _row([kind.label, *(f"{number:,}" for number in numbers)])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"{cells[0]:<22}" + "".join(f"{cell:>12}" for cell in cells[1:])
+
+
+def _sentences(state: Overview) -> Iterator[str]:
+    yield ""
+    if (oldest := state.oldest) and oldest.oldest_due:
+        age = span((state.now - oldest.oldest_due).total_seconds())
+        yield f"Oldest due row: due for {age} ({oldest.label}); {state.due:,} due in all."
+    else:
+        yield "Oldest due row: none."
+    yield obstacle(state) or gate_words(state)
+    yield _last_drain(state)
+    if not state.working:
+        yield (
+            "Nobody is working: rows are due, and no drain has run. Start the q cluster "
+            "(manage.py qcluster) or manage.py conversion_push --forever."
+        )
+
+
+def _last_drain(state: Overview) -> str:
+    last = state.last_drain
+    if last.seen_at is None:
+        return "Last drain: never."
+    ago = span(max(0.0, (state.now - last.seen_at).total_seconds()))
+    if last.is_running:
+        return f"Last drain: began {ago} ago ({last.worker}), and has not ended."
+    return f"Last drain: {ago} ago ({last.worker}), {last.rows:,} rows, {last.calls:,} calls."

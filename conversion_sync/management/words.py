@@ -1,0 +1,34 @@
+"""What several commands say in the same words."""
+
+from __future__ import annotations
+
+from conversion_sync.sync.overview import Overview, span
+
+__all__ = ["gate_words", "obstacle"]
+
+
+def obstacle(state: Overview) -> str:
+    """Why this site sends nothing at all by its settings; "" if it may send."""
+    if not state.enabled:
+        return "Sending is disabled: CONVERSION_SYNC['ENABLED'] is False."
+    if not state.has_key:
+        return "There is no API key: set CONVERSION_SYNC['API_KEY']."
+    return ""
+
+
+def gate_words(state: Overview) -> str:
+    """How the gate stands, in one sentence."""
+    gate = state.gate
+    since = f" since {gate.since:%Y-%m-%d %H:%M} UTC" if gate.since else ""
+    match gate.status:
+        case "paused":
+            return f"The gate is paused{since}" + (f" by {gate.reason}." if gate.reason else ".")
+        case "closed":
+            return (
+                f"The gate is closed{since} ({gate.reason}): set an API key that is accepted, "
+                "or resume in the admin. conversion_check says more."
+            )
+        case "waiting":
+            seconds = (gate.until - state.now).total_seconds() if gate.until else 0.0
+            return f"The gate opens in {span(max(0.0, seconds))} ({gate.reason})."
+    return "The gate is open."

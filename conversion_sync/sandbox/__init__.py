@@ -1,0 +1,10 @@
+"""A local stand-in of the Conversion API over real HTTP: for the demo, development and tests.
+
+Imports nothing of Django.
+"""
+
+from conversion_sync.sandbox.box import PortInUse, Sandbox, run
+from conversion_sync.sandbox.faults import KINDS, Fault, Request, parse_spec
+from conversion_sync.sandbox.traffic import Call
+
+__all__ = ["KINDS", "Call", "Fault", "PortInUse", "Request", "Sandbox", "parse_spec", "run"]

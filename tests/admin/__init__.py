@@ -1,0 +1,1 @@
+"""The admin, as staff meet it: over HTTP, on the real database."""

@@ -1,0 +1,50 @@
+"""Companies: their form."""
+
+import pytest
+
+from conversion_sync.models import Company, Contact
+from tests.admin.conftest import BASE
+
+ADD = f"{BASE}/company/add/"
+ALL = ("view_company", "add_company", "change_company", "delete_company")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("base_domain", "https://x.example", "without “https://”"),
+        ("base_domain", "no domain", "This is not a domain"),
+        ("external_id", "", "This field is required"),
+        ("external_id", "C-1", "already a company with this id"),
+        ("annual_revenue", "-5", "greater than or equal to 0"),
+        ("custom_variables", '{"size": "1-10"}', "has a field of its own"),
+        ("custom_variables", "null", "Enter names and values"),
+    ],
+)
+def test_wrong_input_is_an_error_at_the_field(staff, form_of, company, field, value, message):
+    client = staff(*ALL)
+    data = form_of(client, ADD) | {"external_id": "C-2"}
+    answer = client.post(ADD, data | {field: value})
+    assert answer.status_code == 200
+    found = dict(answer.context["adminform"].form.errors.items())
+    assert list(found) == [field]
+    assert message in found[field][0]
+    assert Company.objects.count() == 1
+
+
+def test_a_renamed_company_marks_its_people(staff, form_of, contact):
+    Contact.unmarked.update(sync_status="SYNCED", due_at=None)
+    client = staff(*ALL)
+    url = f"{BASE}/company/{contact.company_id}/change/"
+    data = form_of(client, url) | {"company_name": "New name"}
+    assert client.post(url, data).status_code == 302
+    assert Company.objects.get().company_name == "New name"
+    assert Contact.objects.get().sync_status == "PENDING"
+
+
+def test_deleting_says_that_people_stay(staff, contact):
+    client = staff(*ALL)
+    url = f"{BASE}/company/{contact.company_id}/delete/"
+    assert "Contacts that stay, without a company: 1" in client.get(url).content.decode()
+    assert client.post(url, {"post": "yes"}).status_code == 302
+    assert Contact.objects.get().company is None

@@ -1,0 +1,308 @@
+"""The gate under faults: it shuts for all, costs nothing while it is shut, and opens again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from conversion_sync.models import ApiGate, Contact, Engagement
+from conversion_sync.models.fields import db_now
+from conversion_sync.sandbox import Sandbox
+from conversion_sync.sync.drain import drain
+from conversion_sync.sync.gate import Gate, Refusal, Slots
+from conversion_sync.sync.worker import Worker, push
+from tests.faults.conftest import Configure
+from tests.faults.kit import LANES, MARKS, Lane, in_flight, later, now, say, until_idle
+
+pytestmark = MARKS
+
+
+def people(count: int, prefix: str = "p") -> None:
+    Contact.objects.bulk_create(Contact(email=f"{prefix}{n}@x.example") for n in range(count))
+
+
+def gets(box: Sandbox) -> int:
+    return sum(call.method == "GET" for call in box.calls)
+
+
+def wait_of(gate: Gate) -> float:
+    """Seconds until the gate opens."""
+    until = gate.state().until
+    assert until is not None
+    return (until - db_now("default")).total_seconds()
+
+
+def broken(box: Sandbox, gate: Gate) -> None:
+    """Have the breaker open: five faults in a row, of which no row can be the cause."""
+    people(5)
+    box.fail("html", status=503, count=None)
+    for n in range(5):
+        Contact.unmarked.filter(email=f"p{n}@x.example").update(due_at="2020-01-01T00:00Z")
+        Contact.unmarked.exclude(email=f"p{n}@x.example").update(due_at="2099-01-01T00:00Z")
+        drain(0.5)
+    assert (gate.state().status, gate.state().reason) == ("waiting", "UNREACHABLE")
+
+
+# The breaker
+
+
+def test_the_breaker_opens_after_five_faults_in_a_row_and_its_probes_are_ever_further_apart(
+    box: Sandbox, gate: Gate
+):
+    broken(box, gate)
+    assert (len(box.calls), gets(box)) == (5, 0)
+    waits = [wait_of(gate)]
+    for probes in range(1, 10):
+        later(waits[-1] + 0.1)
+        Contact.unmarked.update(due_at="2020-01-01T00:00Z")
+        assert drain(0.5).calls == 1
+        assert (len(box.calls), gets(box)) == (5 + probes, probes)
+        waits.append(wait_of(gate))
+    for wait, full in zip(waits, (2, 4, 8, 16, 32, 64, 128, 256, 300, 300), strict=True):
+        assert full / 2 - 1 <= wait <= full
+    assert Contact.unmarked.filter(attempts=0, sync_status="PENDING", claim=None).count() == 5
+
+
+def test_a_probe_that_succeeds_opens_the_gate_at_once_and_all_is_sent(box: Sandbox, gate: Gate):
+    broken(box, gate)
+    later(300)
+    Contact.unmarked.update(due_at="2020-01-01T00:00Z")
+    box.clear_faults()
+    report = drain(5)
+    assert (report.synced, report.calls, gets(box)) == (5, 2, 1)
+    row = ApiGate.objects.get()
+    assert (row.faults, row.probes, row.blocked_until, row.blocked_reason) == (0, 0, None, "")
+
+
+def test_while_one_probes_the_others_wait(box: Sandbox, gate: Gate):
+    broken(box, gate)
+    later(300)
+    first, second = gate.take(), gate.take()
+    assert isinstance(first, Slots)
+    assert first.probe
+    assert isinstance(second, Refusal)
+    assert second.wait is not None
+    assert 30 < second.wait <= 36
+    gate.report(None)
+    assert isinstance(gate.take(), Slots)
+
+
+def test_a_probe_that_died_is_made_again(box: Sandbox, gate: Gate):
+    broken(box, gate)
+    later(300)
+    gate.take()
+    box.clear_faults()
+    later(36)
+    Contact.unmarked.update(due_at="2020-01-01T00:00Z")
+    until_idle()
+    assert Contact.objects.filter(sync_status="SYNCED").count() == 5
+
+
+@pytest.mark.parametrize("seconds", [None, "3"])
+def test_a_probe_that_is_answered_429_waits_as_long_as_that_says(
+    seconds: str | None, box: Sandbox, gate: Gate
+):
+    broken(box, gate)
+    box.clear_faults()
+    box.fail("status", status=429, headers={"Retry-After": seconds} if seconds else {})
+    later(300)
+    Contact.unmarked.update(due_at="2020-01-01T00:00Z")
+    assert drain(0.5).calls == 1
+    assert wait_of(gate) <= 3
+    later(4)
+    until_idle()
+    assert Contact.objects.filter(sync_status="SYNCED").count() == 5
+
+
+def test_faults_of_calls_that_were_made_at_once_open_the_breaker_once(box: Sandbox, gate: Gate):
+    contact = Contact.objects.create(email="ada@x.example")
+    drain()
+    for number in range(8):
+        Engagement.objects.create(contact=contact, name=f"Call {number}", description="Yes.")
+    box.fail("status", status=500, count=None)
+    drain(0.5)
+    assert wait_of(gate) <= 2
+    assert ApiGate.objects.get().probes == 1
+
+
+def test_faults_between_successes_do_not_open_the_breaker(box: Sandbox, gate: Gate):
+    for number in range(12):
+        people(1, f"good{number}")
+        drain(0.5)
+        people(1, f"bad{number}")
+        box.fail("html", status=502)
+        drain(0.5)
+    assert gate.state().status == "open"
+    until_idle()
+    assert len(box.contacts) == 24
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 418])
+def test_refusals_say_nothing_against_the_channel(status: int, box: Sandbox, gate: Gate):
+    box.fail("status", status=status, code="TEAPOT" if status == 418 else None, count=None)
+    for number in range(8):
+        people(1, f"p{number}")
+        drain(0.3)
+    assert gate.state().status == "open"
+    assert ApiGate.objects.get().faults == 0
+
+
+# Shut, by staff or for a key
+
+
+def shut(how: str, gate: Gate) -> None:
+    if how == "paused":
+        gate.pause("Mia")
+    elif how == "closed":
+        gate.close("UNAUTHORIZED")
+    else:
+        ApiGate.objects.update(blocked_until="2099-01-01T00:00Z", blocked_reason="UNREACHABLE")
+
+
+@pytest.mark.parametrize("how", ["paused", "closed", "blocked"])
+def test_a_shut_gate_costs_no_call_few_queries_and_no_try(how: str, box: Sandbox, gate: Gate):
+    Gate().report(None)
+    people(500)
+    shut(how, gate)
+    with CaptureQueriesContext(connection) as queries:
+        started = time.monotonic()
+        report = drain(20)
+        took = time.monotonic() - started
+    say(f"a drain at a {how} gate: {len(queries)} queries, {took * 1000:.0f} ms")
+    assert (report.calls, report.rows, report.go_on) == (0, 0, False)
+    assert len(queries) <= 30
+    assert took < 2
+    rows = Contact.unmarked.filter(sync_status="PENDING", claim=None, attempts=0)
+    assert rows.filter(failing_since=None, last_attempt_at=None).count() == 500
+    assert push().calls == 0
+
+    gate.resume()
+    until_idle()
+    assert len(box.contacts) == 500
+
+
+@pytest.mark.parametrize("how", ["paused", "closed", "blocked"])
+def test_a_worker_at_a_shut_gate_does_not_spin(how: str, box: Sandbox, gate: Gate):
+    Gate().report(None)
+    people(10)
+    shut(how, gate)
+    worker = Worker(poll=0.2)
+    threading.Timer(1.0, worker.stop).start()
+    with CaptureQueriesContext(connection) as queries:
+        worker.run()
+    say(f"a worker at a {how} gate: {len(queries)} queries in 1 s")
+    assert len(box.calls) == 0
+    assert len(queries) <= 30 + 4 * 5
+
+
+def test_a_wait_that_is_shorter_than_the_drain_is_slept_not_spun(box: Sandbox, gate: Gate):
+    people(10)
+    box.fail("status", status=429, headers={"Retry-After": "1"})
+    with CaptureQueriesContext(connection) as queries:
+        report = drain(5)
+    assert (report.synced, report.calls) == (10, 2)
+    assert len(queries) <= 120
+
+
+def test_nobody_is_told_to_go_on_while_the_gate_is_shut(box: Sandbox, gate: Gate):
+    people(600)
+    box.fail("status", status=429, headers={"Retry-After": "60"})
+    assert drain(0.5).go_on is False
+    later(61)
+    box.after(lambda request: gate.pause("Mia"))
+    report = drain(5)
+    connections.close_all()
+    assert (report.calls, report.go_on) == (1, False)
+    assert Contact.objects.filter(sync_status="SYNCED").count() == 200
+    gate.resume()
+    until_idle()
+    assert len(box.contacts) == 600
+
+
+def test_a_drain_that_slept_until_its_slot_finds_the_gate_that_was_shut_meanwhile(
+    box: Sandbox, gate: Gate, configure: Configure
+):
+    people(1)
+    gate.take()
+    later(-1.5)
+    ApiGate.objects.update(blocked_until=None)
+    Contact.unmarked.update(due_at="2020-01-01T00:00Z")
+
+    def pause() -> None:
+        gate.pause("Mia")
+        connection.close()
+
+    threading.Timer(0.5, pause).start()
+    assert drain(10).calls == 0
+    gate.resume()
+    later(2)
+    until_idle()
+    assert len(box.contacts) == 1
+
+
+def test_a_closure_is_for_one_key_and_keeps_no_key(box: Sandbox, gate: Gate, configure: Configure):
+    gate.close("UNAUTHORIZED")
+    assert gate.state().status == "closed"
+    configure(API_KEY="another")
+    assert gate.state().status == "open"
+    configure(API_KEY="sk_live_very_secret")
+    assert gate.state().status == "closed"
+    assert "secret" not in repr(list(ApiGate.objects.values()))
+    gate.resume()
+    assert gate.state().status == "open"
+
+
+def test_a_pause_outlasts_a_new_key(box: Sandbox, gate: Gate, configure: Configure):
+    gate.pause("Mia")
+    configure(API_KEY="another")
+    assert (gate.state().status, gate.state().reason) == ("paused", "Mia")
+
+
+# Waiting, and calling
+
+
+def test_no_row_is_claimed_and_no_transaction_open_while_a_drain_waits(
+    box: Sandbox, configure: Configure, monkeypatch: pytest.MonkeyPatch
+):
+    configure(RATE_LIMIT=10, BATCH_SIZE=10)
+    people(60)
+    main, seen, sleep = threading.current_thread(), [], time.sleep
+
+    def watched(seconds: float) -> None:
+        if threading.current_thread() is main and seconds > 0.01:
+            seen.append((connection.in_atomic_block, in_flight()))
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", watched)
+    drain(20)
+    assert len(box.contacts) == 60
+    assert len(seen) >= 4
+    assert set(seen) == {(False, 0)}
+
+
+@pytest.mark.parametrize("lane", LANES, ids=str)
+def test_no_transaction_is_open_during_a_call_and_the_claim_is_written_before(
+    lane: Lane, box: Sandbox
+):
+    row = lane.make()
+    ours = connections["default"]
+    seen: list[tuple[bool, Any]] = []
+
+    def look(request: Any) -> None:
+        seen.append((ours.in_atomic_block, now(row)))
+        connection.close()
+
+    box.before(look, path=f"^{lane.path}$")
+    drain()
+    [(in_transaction, then)] = seen
+    assert in_transaction is False
+    assert (then.sync_status, then.claim is None) == ("SENDING", False)
+    assert 50 < (then.due_at - db_now("default")).total_seconds() <= 60
+    if hasattr(then, "sent_revision"):
+        assert (then.sent_revision, then.sent_key) == (then.revision, then.key)
+        assert then.sent_payload

@@ -1,0 +1,152 @@
+"""Columns, and the clock of the database."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from conversion_sync.models import Company, Contact
+from conversion_sync.models.fields import KeyField, db_now
+from tests.kit import ANN, company, contact, fresh
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_clock_of_the_database_is_aware_and_right():
+    now = db_now("default")
+    assert abs(now - timezone.now()) < datetime.timedelta(seconds=5)
+    assert now.utcoffset() == datetime.timedelta(0)
+
+
+def test_the_clock_of_the_database_does_not_stand_still_in_a_transaction():
+    first = db_now("default")
+    while db_now("default") == first:
+        pass
+    assert db_now("default") > first
+
+
+def test_a_clock_without_a_zone_is_taken_for_utc(monkeypatch):
+    monkeypatch.setattr(connections["default"], "vendor", "another")
+    assert abs(db_now("default") - timezone.now()) < datetime.timedelta(seconds=5)
+
+
+def test_keys_differ_by_accent_and_case():
+    for id in ("e", "E", "é", "è"):
+        company(id)
+    assert Company.objects.filter(key="e").count() == 1
+    assert Company.objects.count() == 4
+
+
+def test_a_key_is_compared_byte_by_byte_on_mysql(monkeypatch):
+    monkeypatch.setattr(connections["default"], "vendor", "mysql")
+    assert KeyField(max_length=9).db_parameters(connection)["collation"] == "utf8mb4_bin"
+
+
+def test_the_clock_of_mysql_is_that_in_utc(monkeypatch):
+    monkeypatch.setattr(connections["default"], "vendor", "mysql")
+    assert "UTC_TIMESTAMP(6)" in str(Contact.objects.due().query)
+
+
+@pytest.mark.parametrize(
+    ("entered", "kept"),
+    [("acme.example", "https://acme.example"), ("http://a.example", "http://a.example")],
+)
+def test_a_web_address_that_is_entered_without_a_scheme_is_https(entered, kept):
+    field = Company._meta.get_field("website").formfield()
+    assert field.clean(entered) == kept
+
+
+# The subscription is written only where it was assigned since the instance was loaded
+
+
+@pytest.fixture
+def loaded() -> Contact:
+    """Loaded while subscribed; somebody unsubscribed them since."""
+    row: Contact = fresh(contact(subscription_status="SUBSCRIBED"))
+    Contact.objects.update(subscription_status="UNSUBSCRIBED")
+    return row
+
+
+def status() -> str:
+    return str(Contact.objects.get().subscription_status)
+
+
+def test_a_status_that_was_only_loaded_is_not_written(loaded):
+    loaded.first_name = "Ann"
+    loaded.save()
+    assert status() == "UNSUBSCRIBED"
+
+
+def test_a_status_that_was_only_loaded_is_not_written_even_when_it_is_named(loaded):
+    loaded.save(update_fields=["subscription_status"])
+    assert status() == "UNSUBSCRIBED"
+
+
+def test_a_status_that_was_assigned_is_written(loaded):
+    loaded.subscription_status = "PENDING"
+    loaded.save()
+    assert status() == "PENDING"
+
+
+def test_a_status_that_was_assigned_is_written_once(loaded):
+    loaded.subscription_status = "SUBSCRIBED"
+    loaded.save()
+    Contact.objects.update(subscription_status="UNSUBSCRIBED")
+    loaded.save()
+    assert status() == "UNSUBSCRIBED"
+
+
+def test_a_status_that_was_assigned_outlives_a_save_of_other_fields(loaded):
+    loaded.subscription_status = "PENDING"
+    loaded.save(update_fields=["first_name"])
+    assert status() == "UNSUBSCRIBED"
+    loaded.save()
+    assert status() == "PENDING"
+
+
+@pytest.mark.parametrize("fields", [None, ["subscription_status"]])
+def test_a_status_that_was_read_anew_is_not_written(loaded, fields):
+    loaded.subscription_status = "PENDING"
+    loaded.refresh_from_db(fields=fields)
+    loaded.save()
+    assert status() == "UNSUBSCRIBED"
+
+
+def test_a_status_that_was_assigned_outlives_the_reading_of_other_fields(loaded):
+    loaded.subscription_status = "PENDING"
+    loaded.refresh_from_db(fields=["first_name"])
+    loaded.save()
+    assert status() == "PENDING"
+
+
+def test_a_status_that_was_deferred_and_then_read_is_not_written(loaded):
+    part = Contact.objects.defer("subscription_status").get()
+    assert part.subscription_status == "UNSUBSCRIBED"
+    Contact.objects.update(subscription_status="PENDING")
+    part.save()
+    assert status() == "PENDING"
+
+
+def test_a_status_that_was_deferred_and_assigned_is_written(loaded):
+    part = Contact.objects.defer("subscription_status").get()
+    part.subscription_status = "SUBSCRIBED"
+    part.save()
+    assert status() == "SUBSCRIBED"
+
+
+def test_the_status_that_a_contact_was_made_with_is_not_written_again():
+    [row] = Contact.objects.bulk_create([Contact(email=ANN, subscription_status="SUBSCRIBED")])
+    Contact.objects.update(subscription_status="UNSUBSCRIBED")
+    row.first_name = "Ann"
+    row.save()
+    assert status() == "UNSUBSCRIBED"
+
+
+def test_the_caller_may_leave_the_subscription_as_the_database_has_it(loaded):
+    loaded.subscription_status = "SUBSCRIBED"
+    loaded.keep_subscription()
+    loaded.save()
+    assert status() == "UNSUBSCRIBED"

@@ -1,0 +1,199 @@
+"""The loop over the channels: bounded in time, and it says whether it should go on."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from conversion_sync.models import (
+    ApiGate,
+    Company,
+    Contact,
+    Heartbeat,
+    Status,
+    Wakeup,
+)
+from conversion_sync.models.fields import db_now
+from conversion_sync.sync import channels
+from conversion_sync.sync.drain import DrainReport, anything_ready, drain
+from conversion_sync.sync.gate import Gate
+from tests.kit import ANN, HOUR, SECOND, company, contact, fresh, roll_back, sent, write
+
+pytestmark = pytest.mark.django_db
+
+
+def many(count: int) -> None:
+    with transaction.atomic():
+        for number in range(count):
+            Contact(email=f"c{number:04}@x.example").save()
+
+
+def test_a_thousand_contacts_of_one_transaction_are_sent_in_five_requests(conversion):
+    many(1000)
+    report = drain()
+    assert (report.rows, report.synced, report.calls) == (1000, 1000, 5)
+    assert [len(body["contacts"]) for body in sent(conversion)] == [200] * 5
+    assert not report.go_on
+    assert len(conversion.contacts) == 1000
+
+
+def test_what_was_rolled_back_is_not_sent(conversion):
+    contact()
+    roll_back(lambda: many(3))
+    drain()
+    assert list(conversion.contacts) == [ANN]
+
+
+def test_with_nothing_to_do_it_makes_no_call(conversion):
+    assert drain() == DrainReport()
+    assert conversion.calls == []
+    assert not anything_ready()
+
+
+def test_it_says_how_far_it_is(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 3}
+    many(7)
+    heard: list[int] = []
+    drain(on_progress=heard.append)
+    assert heard == [3, 3, 1]
+
+
+def test_it_leaves_a_heartbeat(conversion):
+    contact()
+    before = db_now("default")
+    drain()
+    beat: Any = Heartbeat.load("default")
+    assert before <= beat.started_at <= beat.finished_at
+    assert (beat.rows, beat.calls) == (1, 1)
+    assert ":" in beat.worker
+
+
+def test_it_leaves_a_heartbeat_even_when_it_breaks(conversion, monkeypatch):
+    def fail(self, run):
+        raise RuntimeError
+
+    monkeypatch.setattr(channels.Deletions, "deliver", fail)
+    with pytest.raises(RuntimeError):
+        drain()
+    assert Heartbeat.load("default").finished_at is not None
+
+
+def test_it_takes_the_request_for_it_off_before_its_first_claim(conversion, in_flight):
+    later = db_now("default") + HOUR
+    Wakeup.write("default", requested_until=later)
+    contact()
+    seen = []
+    in_flight(lambda: seen.append(Wakeup.load("default").requested_until))
+    drain()
+    assert seen == [None]
+
+
+def test_in_no_time_it_begins_no_call_and_what_is_left_is_for_the_next(conversion):
+    contact()
+    assert drain(0) == DrainReport()
+    assert conversion.calls == []
+
+
+def test_it_ends_in_time_and_asks_for_another(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 1, "RATE_LIMIT": 20}
+    many(20)
+    began = time.monotonic()
+    report = drain(0.4)
+    assert time.monotonic() - began < 2
+    assert 1 <= report.rows < 20
+    assert report.go_on
+
+
+def test_without_progress_it_asks_for_no_other(conversion):
+    contact()
+    Gate().report(None)
+    ApiGate.write("default", next_slot_at=db_now("default") + HOUR)
+    report = drain(0.1)
+    assert (report.rows, report.go_on) == (0, False)
+
+
+def test_it_ends_when_it_is_told_to(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 1}
+    many(5)
+    report = drain(stop=lambda: len(conversion.calls) >= 2)
+    assert report.calls == 2
+    assert Contact.objects.filter(sync_status=Status.SYNCED).count() == 2
+
+
+def test_it_waits_out_a_block_that_is_shorter_than_its_time(conversion):
+    contact()
+    ApiGate.write("default", blocked_until=db_now("default") + 0.3 * SECOND)
+    report = drain(5)
+    assert report.synced == 1
+
+
+def test_it_does_not_wait_out_a_block_that_is_longer(conversion):
+    row = contact()
+    ApiGate.write("default", blocked_until=db_now("default") + HOUR)
+    began = time.monotonic()
+    assert drain(5) == DrainReport()
+    assert time.monotonic() - began < 2
+    assert fresh(row).sync_status == Status.PENDING
+
+
+def test_it_stops_waiting_when_it_is_told_to(conversion):
+    contact()
+    ApiGate.write("default", blocked_until=db_now("default") + 10 * SECOND)
+    began = time.monotonic()
+    drain(20, stop=lambda: time.monotonic() - began > 0.3)
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "setting", [{"ENABLED": False}, {"API_KEY": ""}, {"BASE_URL": "http://a.example/"}]
+)
+def test_where_nothing_can_be_sent_the_rows_wait(conversion, settings, setting):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, **setting}
+    row = contact()
+    report = drain()
+    assert (report.calls, report.synced, report.go_on) == (0, 0, False)
+    assert (fresh(row).sync_status, fresh(row).attempts) == (Status.PENDING, 0)
+    assert fresh(row).claim is None
+    assert conversion.calls == []
+
+
+def test_a_paused_gate_is_respected(conversion):
+    row = contact()
+    Gate().pause("Eve")
+    assert drain() == DrainReport()
+    Gate().resume()
+    drain()
+    assert fresh(row).sync_status == Status.SYNCED
+
+
+def test_what_is_due_later_is_not_ready(conversion):
+    row = company()
+    write(row, due_at=db_now("default") + datetime.timedelta(seconds=30))
+    assert not anything_ready()
+    write(row, due_at=db_now("default") - SECOND)
+    assert anything_ready()
+
+
+def test_a_bulk_load_does_not_hold_up_what_a_person_waits_for(conversion, settings, in_flight):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 2}
+    Contact.objects.bulk_create([Contact(email=f"c{n}@x.example") for n in range(10)])
+    in_flight(contact)
+    drain()
+    assert conversion.calls[1].keys[0] == ANN
+
+
+def test_rows_that_need_no_call_are_progress_too(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 2}
+    Company.objects.bulk_create([Company(external_id=str(n)) for n in range(6)])
+    drain()
+    calls = len(conversion.calls)
+    Company.objects.update(industry="")
+    heard: list[int] = []
+    report = drain(on_progress=heard.append)
+    assert (report.rows, report.calls, heard) == (6, 0, [2, 2, 2])
+    assert len(conversion.calls) == calls
+    assert not Company.objects.exclude(sync_status=Status.SYNCED).exists()

@@ -1,0 +1,272 @@
+"""Whether, and how fast, the API may be called."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import time
+from typing import Any
+
+import pytest
+
+from conversion_sync import signals
+from conversion_sync.api.errors import (
+    NoAnswer,
+    NotFound,
+    RateLimited,
+    Redirected,
+    Refused,
+    Unauthorized,
+)
+from conversion_sync.models import ApiGate
+from conversion_sync.models.fields import db_now
+from conversion_sync.sync.gate import BREAKER, Gate, Refusal, Slots
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def gate(settings) -> Gate:
+    settings.CONVERSION_SYNC = {"API_KEY": "one", "RATE_LIMIT": 10}
+    return Gate()
+
+
+def take(gate: Gate, count: int = 1, within: float = 1000) -> Slots:
+    slots = gate.take(count, within=within)
+    assert isinstance(slots, Slots)
+    return slots
+
+
+def refused(gate: Gate) -> Any:
+    refusal = gate.take()
+    assert isinstance(refusal, Refusal)
+    return refusal.wait
+
+
+def pass_time(seconds: float) -> None:
+    """Move all that the gate waits for into the past."""
+    row = ApiGate.load("default")
+    by = datetime.timedelta(seconds=seconds)
+    for name in ("next_slot_at", "blocked_until"):
+        if getattr(row, name):
+            ApiGate.write("default", **{name: getattr(row, name) - by})
+
+
+def fault(gate: Gate, times: int = BREAKER) -> None:
+    for _ in range(times):
+        gate.report(NoAnswer("no"))
+
+
+# The rate
+
+
+@pytest.mark.parametrize("rate", [1, 10, 500, 0.5])
+def test_no_second_holds_more_slots_than_the_rate(settings, gate, rate):
+    settings.CONVERSION_SYNC = {"API_KEY": "one", "RATE_LIMIT": rate}
+    times = [time for _ in range(4) for time in take(gate, 20).times]
+    at_most = max(1, round(rate))
+    for index, first in enumerate(times[:-at_most]):
+        assert times[index + at_most] - first > 1.0
+
+
+def test_slots_are_handed_out_one_after_the_other_to_all(gate):
+    first, second = take(gate, 2), take(Gate(), 2)
+    times = first.times + second.times
+    steps = [b - a for a, b in itertools.pairwise(times)]
+    assert all(0.08 < step < 0.2 for step in steps)
+
+
+def test_a_slot_that_is_too_far_away_is_not_taken(gate):
+    take(gate, 20)
+    assert isinstance(gate.take(within=0.5), Refusal)
+    wait = refused(gate)
+    assert wait == pytest.approx(2.3, abs=0.3)
+    assert wait - 0.2 < refused(gate) <= wait
+
+
+def test_slots_that_nobody_took_are_gone(gate):
+    take(gate)
+    pass_time(60)
+    assert take(gate, 2).times[0] <= time.monotonic()
+    assert isinstance(gate.take(within=0), Refusal)
+
+
+def test_a_slot_is_waited_for_and_may_be_late():
+    now = time.monotonic()
+    slots = Slots([now + 0.05, now - 1])
+    assert slots.wait() > 0
+    assert time.monotonic() >= now + 0.05
+    assert not slots.is_late()
+    assert slots.is_late(1)
+
+
+# 429
+
+
+def test_the_gate_waits_for_as_long_as_the_api_asks(gate):
+    gate.report(RateLimited("no", retry_after=30))
+    assert refused(gate) == pytest.approx(30, abs=1)
+    assert gate.state().status == "waiting"
+    assert gate.state().reason == "RATE_LIMIT_EXCEEDED"
+    pass_time(31)
+    take(gate)
+
+
+def test_the_gate_waits_no_longer_than_a_quarter_of_an_hour(gate):
+    gate.report(RateLimited("no", retry_after=10**9))
+    assert refused(gate) == pytest.approx(900, abs=2)
+
+
+def test_the_gate_waits_longer_each_time_that_it_is_not_told_for_how_long(gate):
+    waits = []
+    for _ in range(9):
+        gate.report(RateLimited("no"))
+        waits.append(refused(gate))
+        pass_time(100)
+    assert waits == [pytest.approx(wait, abs=1) for wait in (1, 2, 4, 8, 16, 32, 60, 60, 60)]
+    gate.report(None)
+    gate.report(RateLimited("no"))
+    assert refused(gate) == pytest.approx(1, abs=0.5)
+
+
+def test_a_shorter_wait_does_not_cut_a_longer_one_short(gate):
+    gate.report(RateLimited("no", retry_after=60))
+    gate.report(RateLimited("no", retry_after=1))
+    assert refused(gate) == pytest.approx(60, abs=1)
+
+
+def test_an_older_call_that_succeeds_does_not_end_the_wait(gate):
+    gate.report(RateLimited("no", retry_after=60))
+    gate.report(None)
+    assert refused(gate) == pytest.approx(60, abs=1)
+
+
+# 401 and redirects
+
+
+@pytest.mark.parametrize("error", [Unauthorized("no"), Redirected("no")])
+def test_the_gate_is_closed_for_this_key_until_it_changes(gate, settings, error):
+    reasons = []
+
+    def hear(reason, **kwargs):
+        reasons.append(reason)
+
+    signals.gate_closed.connect(hear)
+    try:
+        gate.report(error)
+    finally:
+        signals.gate_closed.disconnect(hear)
+    assert reasons == [error.code]
+    assert refused(gate) is None
+    state = gate.state()
+    assert (state.status, state.reason) == ("closed", error.code)
+    assert state.since is not None
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "API_KEY": "two"}
+    take(gate)
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "API_KEY": "one"}
+    assert refused(gate) is None
+
+
+def test_staff_open_a_gate_that_is_closed(gate):
+    gate.report(Unauthorized("no"))
+    gate.resume()
+    take(gate)
+    assert gate.refusal() is None
+
+
+def test_the_key_is_not_to_be_found_in_the_row(gate):
+    gate.report(Unauthorized("no"))
+    values = ApiGate.objects.values().get()
+    assert "one" not in str(values["closed_for"])
+    assert len(values["closed_for"]) == 64
+
+
+def test_staff_pause_and_resume(gate):
+    gate.pause("Eve")
+    assert refused(gate) is None
+    state = gate.state()
+    assert (state.status, state.reason) == ("paused", "Eve")
+    assert gate.refusal() == Refusal(None)
+    gate.resume()
+    assert gate.state().status == "open"
+
+
+# The breaker
+
+
+def test_the_breaker_opens_after_so_many_faults_in_a_row(gate):
+    fault(gate, BREAKER - 1)
+    assert gate.state().status == "open"
+    fault(gate, 1)
+    assert 0.9 < refused(gate) <= 2
+    assert gate.state().reason == "UNREACHABLE"
+
+
+@pytest.mark.parametrize("error", [None, NotFound("no")])
+def test_an_answer_of_the_api_ends_the_row_of_faults(gate, error):
+    fault(gate, BREAKER - 1)
+    gate.report(error)
+    fault(gate, BREAKER - 1)
+    assert gate.state().status == "open"
+
+
+def test_what_says_nothing_of_the_channel_changes_nothing(gate):
+    fault(gate, BREAKER - 1)
+    gate.report(Refused("no", status=403))
+    assert gate.state().status == "open"
+    fault(gate, 1)
+    assert gate.state().status == "waiting"
+
+
+def test_after_its_wait_the_breaker_lets_one_probe_through(gate):
+    fault(gate)
+    pass_time(2)
+    slots = take(gate)
+    assert slots.probe
+    assert not slots.is_late()
+    assert refused(Gate()) > 30  # the others wait for what comes of it
+    assert gate.state().reason == "UNREACHABLE"
+    gate.report(None)
+    assert gate.state().status == "open"
+    assert not take(gate).probe
+
+
+def test_the_breaker_waits_longer_after_each_probe_that_failed(gate):
+    fault(gate)
+    waits = []
+    for _ in range(10):
+        waits.append(refused(gate))
+        pass_time(1000)
+        assert take(gate).probe
+        fault(gate, 1)
+    for wait, full in zip(waits, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300], strict=True):
+        assert full / 2 - 1 < wait <= full
+
+
+def test_a_probe_that_never_came_back_holds_nobody_for_ever(gate):
+    fault(gate)
+    pass_time(2)
+    assert take(gate).probe
+    pass_time(60)
+    assert take(gate).probe
+
+
+def test_faults_of_calls_that_were_on_their_way_do_not_lengthen_the_wait(gate):
+    fault(gate, BREAKER + 10)
+    assert refused(gate) <= 2
+
+
+def test_a_429_as_the_answer_to_a_probe_is_obeyed(gate):
+    fault(gate)
+    pass_time(2)
+    assert take(gate).probe
+    gate.report(RateLimited("no", retry_after=5))
+    assert refused(gate) == pytest.approx(5, abs=1)
+
+
+def test_whether_the_api_worked_since(gate):
+    before = db_now("default") - datetime.timedelta(seconds=1)
+    assert not gate.works_since(before)
+    gate.report(None)
+    assert gate.works_since(before)
+    assert not gate.works_since(db_now("default") + datetime.timedelta(seconds=1))
