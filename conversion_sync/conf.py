@@ -124,7 +124,7 @@ class Conf:
 
     @property
     def queue(self) -> str:
-        """``django_q``, ``celery`` or ``none``."""
+        """``django_q``, or ``none``: nobody is woken (see ``conversion_push --forever``)."""
         return str(self._get("QUEUE"))
 
     @property

@@ -13,6 +13,9 @@ __all__ = ["validate_domain", "validate_json_object", "validate_json_values"]
 
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{0,61}[^\W_]\Z")
 
+#: A NUL as JSON writes it, and not the same six letters as a person may.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
 
 def validate_domain(value: str) -> None:
     """A bare host name: no scheme, no path, no spaces."""
@@ -40,10 +43,11 @@ def validate_json_object(value: Any) -> None:
 
 
 def validate_json_values(value: Any) -> None:
-    """Whatever JSON can carry: no NaN, no infinity, no NUL."""
+    """Whatever JSON and every database can carry: no NaN, no NUL, no half of a character."""
     try:
-        text = json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
     except (TypeError, ValueError) as error:
         raise ValidationError(_("This value can't be written as JSON."), code="json") from error
-    if "\\u0000" in text:
+    if _NUL.search(text):
         raise ValidationError(_("A value holds a NUL character; remove it."), code="nul")

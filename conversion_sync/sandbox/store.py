@@ -219,6 +219,13 @@ class _File:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        try:
+            self._set_up()
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    def _set_up(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute(

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connections
 from conversion_sync.conf import conf
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain
 from conversion_sync.sync.gate import Gate
+from conversion_sync.sync.prune import prune_now_and_then
 
 __all__ = ["Worker", "push"]
 
@@ -81,6 +82,7 @@ class Worker:
         if not (self._is_sweep() or self._is_wanted()):
             return
         push(self._using, stop=self._stopped.is_set)
+        prune_now_and_then(self._using)
         self._drained_at = time.monotonic()
 
     def _is_sweep(self) -> bool:

@@ -70,12 +70,12 @@ def test_one_changed_part_leaves_the_others(staff, form_of, engagement):
     data = form_of(client, page(engagement)) | {"data_tags": "", "data_duration_minutes": "7.5"}
     assert client.post(page(engagement), data).status_code == 302
     after = Engagement.objects.get().data
-    assert list(after.items()) == [
-        ("room", "2"),
-        ("duration_minutes", 7.5),
-        ("priority", "urgent"),
-        ("outcome", "good"),
-    ]
+    assert after == {
+        "room": "2",
+        "duration_minutes": 7.5,
+        "priority": "urgent",
+        "outcome": "good",
+    }
 
 
 @pytest.mark.parametrize(

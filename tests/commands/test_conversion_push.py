@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import os
 import signal
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
+from django.utils import timezone
 
 from conversion_sync.models import (
+    ApiCall,
     Company,
     Contact,
     Deletion,
@@ -174,6 +177,14 @@ def test_a_worker_sends_what_is_saved_while_it_runs(conversion, worker):
 
 def test_a_worker_leaves_a_heartbeat_although_nothing_is_due(conversion, worker):
     wait_until(lambda: Heartbeat.objects.filter(finished_at__isnull=False).exists())
+
+
+def test_a_worker_prunes_the_call_log(conversion):
+    long_ago = timezone.now() - datetime.timedelta(days=31)
+    ApiCall.objects.create(endpoint="POST /contacts/batch", started_at=long_ago)
+    worker = Worker(poll=0.05)
+    worker._turn()
+    assert not ApiCall.objects.exists()
 
 
 def test_a_worker_sends_nothing_through_a_paused_gate_and_goes_on_when_it_opens(conversion, worker):

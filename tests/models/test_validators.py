@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from conversion_sync.models.validators import validate_domain, validate_json_object
+from conversion_sync.models.validators import (
+    validate_domain,
+    validate_json_object,
+    validate_json_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +66,15 @@ def test_an_object_is_taken(value):
 def test_what_is_no_object_of_json_is_refused_in_words(value, said):
     with pytest.raises(ValidationError, match=said):
         validate_json_object(value)
+
+
+@pytest.mark.parametrize("value", [{"a": "\0"}, {"a\0": 1}, {"a": ["b\\\0"]}])
+def test_a_nul_is_refused(value):
+    with pytest.raises(ValidationError, match="NUL"):
+        validate_json_values(value)
+
+
+def test_half_a_character_is_refused_and_what_only_looks_like_a_nul_is_not():
+    with pytest.raises(ValidationError, match="JSON"):
+        validate_json_values({"a": "\ud800"})
+    validate_json_values({"a": r"\u0000", "b": r"\\u0000"})

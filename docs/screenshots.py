@@ -1,0 +1,198 @@
+"""Takes the pictures of the documentation: the admin on some of the sample data, at 1280 pixels.
+
+Starts the sandbox and the site on an SQLite database of its own, in a folder that is removed at
+the end, and drives Chromium: the one in ``CHROMIUM``, or on the path, or Playwright's own.
+
+    make screenshots
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+IMAGES = BASE_DIR / "docs" / "images"
+SAMPLE_DATA = BASE_DIR / "project" / "sample_data"
+HOST = "127.0.0.1"
+WIDTH, HEIGHT = 1280, 860
+LINES = {"companies": 503, "contacts": 90, "engagements": 2000}
+
+
+def main() -> None:
+    """Take them."""
+    os.chdir(BASE_DIR)
+    sys.path.insert(0, str(BASE_DIR))
+    from project.processes import Program, Together
+
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        site, sandbox = free_port(), free_port()
+        set_up(folder, sandbox)
+        password = fill(folder)
+
+        def manage(*command: str) -> Program:
+            line = [sys.executable, "manage.py", *command]
+            return Program(command[0], line, f"{folder}/{command[0]}.log")
+
+        programs = [
+            manage("runserver", f"{HOST}:{site}", "--noreload"),
+            manage("conversion_sandbox", f"--port={sandbox}", "--rate=0"),
+        ]
+        with Together(programs, os.environ) as together:
+            for port in (site, sandbox):
+                wait_for(port, together)
+            contact = send()
+            take(f"http://{HOST}:{site}/admin/", password, contact)
+    for image in sorted(IMAGES.glob("*.png")):
+        shrink(image)
+        sys.stdout.write(f"{image.name}  {image.stat().st_size / 1000:.0f} kB\n")
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def set_up(folder: Path, sandbox: int) -> None:
+    """Set the environment for this process and those it starts, and create the tables."""
+    for name in [name for name in os.environ if name.startswith("CONVERSION_")]:
+        del os.environ[name]
+    os.environ |= {
+        "ALLOWED_HOSTS": HOST,
+        "CONVERSION_API_KEY": "documentation-key",
+        "CONVERSION_BASE_URL": f"http://{HOST}:{sandbox}/api/v1",
+        "CONVERSION_RATE_LIMIT": "500",
+        "DATABASE_URL": f"sqlite:///{folder / 'pictures.sqlite3'}",
+        "DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "IGNORE_DOT_ENV": "1",
+        "NO_PROXY": "*",
+        "REDIS_URL": "",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+    }
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def fill(folder: Path) -> str:
+    """Import the beginnings of the sample files, and make a login. Returns its password."""
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+
+    password = secrets.token_urlsafe(12)
+    get_user_model().objects.create_superuser("demo", "demo@site.example", password)
+    emails: set[str] = set()
+    for kind, lines in LINES.items():
+        part = folder / f"{kind}.csv"
+        with (SAMPLE_DATA / f"{kind}.csv").open(encoding="utf-8") as file:
+            kept = list(itertools.islice(file, lines + 1))
+        if kind == "contacts":
+            # Not every machine that takes pictures has the fonts of all scripts.
+            kept = [line for line in kept if max(line) < "\u0250"]
+            emails = {line.split(",")[0].strip('"').lower() for line in kept[1:]}
+        if kind == "engagements":
+            kept = kept[:1] + [line for line in kept[1:] if line.split(",")[1].lower() in emails]
+        part.write_text("".join(kept), encoding="utf-8")
+        call_command("conversion_import", kind, str(part), verbosity=0)
+    return password
+
+
+def wait_for(port: int, together: Any) -> None:
+    """Wait until a server listens."""
+    until = time.monotonic() + 30
+    while True:
+        together.check()
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+def send() -> int:
+    """Send it all, with a contact that is refused and one that waits. Returns one that arrived."""
+    from django.core.management import CommandError, call_command
+
+    from conversion_sync.models import Contact
+
+    refused, waiting, arrived = Contact.objects.order_by("email")[1:4]
+    fault = {
+        "kind": "poison",
+        "email": refused.email,
+        "status": 400,
+        "code": "VALIDATION_ERROR",
+        "message": "The phone number is not valid.",
+        "count": None,
+    }
+    request = urllib.request.Request(  # noqa: S310  # to our own sandbox
+        os.environ["CONVERSION_BASE_URL"].removesuffix("/api/v1") + "/_sandbox/faults",
+        json.dumps(fault).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request, timeout=5).close()  # noqa: S310  # as above
+    with contextlib.suppress(CommandError):  # as one is refused
+        call_command("conversion_push")
+    waiting.title = "Head of Purchasing"
+    waiting.save()
+    return int(arrived.pk)
+
+
+def take(admin: str, password: str, contact: int) -> None:
+    """Log in, and take the pictures."""
+    from playwright.sync_api import sync_playwright
+
+    pages = {
+        "dashboard": "conversion_sync/apigate/",
+        "contacts": "conversion_sync/contact/?o=1",
+        "contact": f"conversion_sync/contact/{contact}/change/",
+    }
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+        page.goto(f"{admin}login/")
+        page.fill("#id_username", "demo")
+        page.fill("#id_password", password)
+        page.click("input[type=submit]")
+        page.evaluate("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
+        for name, path in pages.items():
+            page.goto(admin + path)
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=IMAGES / f"{name}.png")
+        browser.close()
+
+
+def shrink(image: Path) -> None:
+    """Write the picture again with 128 colours, where Pillow is installed."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return
+    with Image.open(image) as picture:
+        small = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    small.save(image, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The built package in sites of its own, made by nothing but Django's ``startproject``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conversion_sync.sandbox import Sandbox
+
+pytestmark = pytest.mark.installation
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SETTINGS = """
+INSTALLED_APPS += ["django_q", "conversion_sync"]
+Q_CLUSTER = {
+    "orm": "default", "workers": 1, "queue_limit": 1, "bulk": 1, "timeout": 60, "retry": 240,
+    "max_attempts": 1, "ack_failures": True, "save_limit": -1, "catch_up": False,
+}
+DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+CONVERSION_SYNC = {"API_KEY": "test-key", "BASE_URL": %r, "RATE_LIMIT": 1000}
+"""
+
+SITE = """
+from conversion_sync.models import Company, Contact, Engagement
+acme = Company.objects.create(external_id="acme", company_name="Acme")
+ann = Contact.objects.create(
+    email="Ann@acme.example", company=acme, subscription_status="SUBSCRIBED"
+)
+Engagement.objects.create(contact=ann, name="Call", description="Said hello")
+"""
+
+
+def pythons() -> list[str]:
+    """This Python, and the other supported ones of this machine."""
+    homes = Path.home().glob(".pyenv/versions/3.1[123].*/bin/python3")
+    found = {(3, sys.version_info.minor): sys.executable}
+    for path in [*map(str, homes), *filter(None, map(shutil.which, ("python3.12", "python3.13")))]:
+        asked = subprocess.run(
+            [path, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True
+        )
+        if asked.returncode == 0:
+            major, minor = map(int, asked.stdout.split())
+            found.setdefault((major, minor), path)
+    return [path for version, path in sorted(found.items()) if (3, 11) <= version <= (3, 13)]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("dist")
+    run([sys.executable, "-m", "build", "--wheel", "--outdir", str(target), str(ROOT)], ROOT)
+    [built] = target.glob("*.whl")
+    return built
+
+
+def run(command: list[str], cwd: Path, **more: str) -> str:
+    # Nothing of this checkout's settings may reach the site.
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "PYTHONPATH")
+    }
+    done = subprocess.run(
+        command, cwd=cwd, env=inherited | more, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).resolve().name)
+def test_the_wheel_works_in_a_site_of_its_own(python: str, wheel: Path, tmp_path: Path):
+    run([python, "-m", "venv", str(tmp_path / "venv")], tmp_path)
+    own = str(tmp_path / "venv" / "bin" / "python")
+    run([own, "-m", "pip", "install", "--quiet", str(wheel)], tmp_path)
+    run([own, "-m", "django", "startproject", "site_of_its_own", "."], tmp_path)
+    with Sandbox() as box:
+        settings = tmp_path / "site_of_its_own" / "settings.py"
+        settings.write_text(settings.read_text() + SETTINGS % box.base_url)
+        manage = [own, "manage.py"]
+        run([*manage, "migrate", "--verbosity=0"], tmp_path)
+        run([*manage, "check", "--fail-level=WARNING"], tmp_path)
+        run([*manage, "makemigrations", "--check", "--dry-run"], tmp_path)
+        run([*manage, "shell", "--command", SITE], tmp_path)
+        run([*manage, "conversion_push"], tmp_path)
+        status = json.loads(run([*manage, "conversion_status", "--json"], tmp_path))
+
+    assert box.contacts["ann@acme.example"]["variables"] == {"company_name": "Acme"}
+    assert box.contacts["ann@acme.example"]["subscriptionStatus"] == "SUBSCRIBED"
+    assert box.companies["acme"]["variables"] == {"company_name": "Acme"}
+    assert [each["name"] for each in box.engagements] == ["Call"]
+    assert status
