@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import times
+from conversion_sync.admin.remedies import remedy
 from conversion_sync.models import Engagement, Status, SubscriptionChange, SyncedModel
 
 __all__ = ["Badge", "badge", "one_line", "reason", "render", "waits_for_contact"]
@@ -130,7 +131,8 @@ def _sending(row: SyncedModel, now: datetime, held_up: str) -> Badge:
 
 def _failed(row: SyncedModel, now: datetime, held_up: str) -> Badge:
     why = reason(row)
-    detail = times.exact(row.last_attempt_at) if row.last_attempt_at else ""
+    when = times.exact(row.last_attempt_at) if row.last_attempt_at else ""
+    detail = " – ".join(filter(None, (when, remedy(row.last_error_code))))  # noqa: RUF001  # a dash is meant
     return Badge("bad", _("Failed: %s") % why if why else _("Failed"), detail)
 
 

@@ -6,16 +6,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, OperationalError, models
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from conversion_sync.admin import actions, badges, pairs
 from conversion_sync.admin.attentive import AttentiveForm
@@ -24,6 +28,11 @@ from conversion_sync.admin.types import Admin, ChangeList
 from conversion_sync.models import ImmutableEngagement, Status, SyncedModel, attributed
 
 __all__ = ["ReadOnlyAdmin", "SyncedAdmin", "variables_table"]
+
+JS = ("conversion_sync/filter.js", "conversion_sync/live.js")
+
+#: What the buttons of a row's page do.
+ROW_ACTIONS = frozenset({"sync_now", "retry_failed", "resend", "mark_as_sent", "discard_failed"})
 
 Fieldsets = Sequence[tuple[Any, dict[str, Any]]]
 
@@ -84,7 +93,7 @@ class SyncedAdmin(Admin):
     def media(self) -> Any:
         from django.forms import Media
 
-        own = Media(css={"all": ["conversion_sync/admin.css"]}, js=["conversion_sync/filter.js"])
+        own = Media(css={"all": ["conversion_sync/admin.css"]}, js=JS)
         fields = (self.model._meta.get_field(name) for name in ("company",) if self._has(name))
         selects = (AutocompleteSelect(field, self.admin_site).media for field in fields)
         return sum(selects, super().media + own)
@@ -154,7 +163,7 @@ class SyncedAdmin(Admin):
         row = kwargs.get("obj")
         if row is not None:
             self.prepare([row])
-            context["panel"] = panel(row, self.sync_state(row), self.admin_site)
+            context |= self.panel_context(request, row)
             if not self.may_edit(request, row):
                 context |= {
                     "show_save": False,
@@ -162,6 +171,63 @@ class SyncedAdmin(Admin):
                     "show_save_and_add_another": False,
                 }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[Any]:
+        wrap, name = self.admin_site.admin_view, self.model._meta.model_name
+        of_row = (("panel", self.panel_view), ("do", require_POST(self.do_view)))
+        return [
+            path(f"<path:object_id>/{word}/", wrap(view), name=f"conversion_sync_{name}_{word}")
+            for word, view in of_row
+        ] + super().get_urls()
+
+    def row_url(self, word: str, row: SyncedModel) -> str:
+        """The address of a page of this row."""
+        name = f"admin:conversion_sync_{self.model._meta.model_name}_{word}"
+        return reverse(name, args=(quote(row.pk),), current_app=self.admin_site.name)
+
+    def row_or_404(self, request: HttpRequest, object_id: str) -> Any:
+        """The row, if this person may look at it.
+
+        Raises:
+            Http404: there is none.
+            PermissionDenied: this person may not.
+        """
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return row
+
+    def panel_context(self, request: HttpRequest, row: SyncedModel) -> dict[str, Any]:
+        """What the panel's template shows; the row is prepared."""
+        allowed = self.get_actions(request)
+        return {
+            "panel": panel(row, self.sync_state(row), self.admin_site, allowed),
+            "panel_url": self.row_url("panel", row),
+            "do_url": self.row_url("do", row),
+        }
+
+    def panel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The panel alone, for the page to show it anew."""
+        row = self.row_or_404(request, object_id)
+        self.prepare([row])
+        template = "admin/conversion_sync/includes/panel.html"
+        return TemplateResponse(request, template, self.panel_context(request, row))
+
+    def do_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """One of the actions, on this row."""
+        row = self.row_or_404(request, object_id)
+        name = request.POST.get("action", "")
+        found = self.get_actions(request).get(name) if name in ROW_ACTIONS else None
+        if found is None:
+            raise PermissionDenied
+        with self.on_behalf_of(request):
+            found[0](self, request, self.get_queryset(request).filter(pk=row.pk))
+        if self.get_object(request, unquote(object_id)) is None:
+            changelist = f"admin:conversion_sync_{self.model._meta.model_name}_changelist"
+            return HttpResponseRedirect(reverse(changelist, current_app=self.admin_site.name))
+        return HttpResponseRedirect(self.row_url("change", row))
 
     def save_model(self, request: HttpRequest, obj: SyncedModel, form: Any, change: bool) -> None:
         """Write what the person changed; a new row as a whole."""

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.admin import search
 from conversion_sync.admin.attentive import AttentiveForm
-from conversion_sync.admin.base import SyncedAdmin, variables_table
+from conversion_sync.admin.base import variables_table
+from conversion_sync.admin.comparing import ComparedAdmin
 from conversion_sync.admin.filters import ErrorFilter, RecordStatusFilter
 from conversion_sync.admin.waiting import note_deletions
 from conversion_sync.conf import conf
@@ -32,7 +33,7 @@ COMPANY = (
 
 
 @admin.register(Company)
-class CompanyAdmin(SyncedAdmin):
+class CompanyAdmin(ComparedAdmin):
     """Companies, and whether Conversion knows of them."""
 
     form = AttentiveForm

@@ -7,13 +7,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.admin import search
-from conversion_sync.admin.base import SyncedAdmin, variables_table
+from conversion_sync.admin.base import variables_table
+from conversion_sync.admin.comparing import ComparedAdmin
 from conversion_sync.admin.contact_form import ContactForm
 from conversion_sync.admin.filters import CompanyFilter, ErrorFilter, RecordStatusFilter
+from conversion_sync.admin.history import history_context
 from conversion_sync.admin.waiting import note_deletions
 from conversion_sync.conf import conf
 from conversion_sync.models import Contact, Deletion, Engagement, Status
@@ -24,10 +26,11 @@ PERSON = ("email", "first_name", "last_name", "phone", "title", "linkedin_url", 
 
 
 @admin.register(Contact)
-class ContactAdmin(SyncedAdmin):
+class ContactAdmin(ComparedAdmin):
     """People, their consent, and whether Conversion knows of them."""
 
     autocomplete_fields = ("company",)
+    change_form_template = "admin/conversion_sync/contact_change_form.html"
     form = ContactForm
     list_display = (
         "email",
@@ -78,6 +81,13 @@ class ContactAdmin(SyncedAdmin):
 
     def prepare(self, rows: Sequence[Contact]) -> None:
         note_deletions(rows, Deletion.Kind.CONTACT)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (contact := kwargs.get("obj")) is not None:
+            context |= history_context(request, contact, self.admin_site)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, *args, **kwargs)

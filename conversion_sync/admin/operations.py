@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import router
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from conversion_sync.admin.badges import one_line
 from conversion_sync.admin.base import ReadOnlyAdmin
+from conversion_sync.admin.dashboard import dashboard
 from conversion_sync.admin.filters import recent_values
 from conversion_sync.models import ApiCall, ApiGate, Heartbeat, Wakeup
+from conversion_sync.models.base import announce
+from conversion_sync.sync.gate import Gate
 
 __all__ = ["ApiCallAdmin", "ApiGateAdmin", "HeartbeatAdmin", "WakeupAdmin"]
 
@@ -66,9 +74,51 @@ class ApiCallAdmin(OperationsAdmin):
 
 @admin.register(ApiGate)
 class ApiGateAdmin(OperationsAdmin):
-    """Whether the API may be called now."""
+    """The dashboard stands in the place of the list: there is only one gate."""
 
-    list_display = ("__str__", "closed_reason", "blocked_until", "paused_at", "last_ok_at")
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("pause/", wrap(require_POST(self.pause)), name="conversion_sync_pause"),
+            path("resume/", wrap(require_POST(self.resume)), name="conversion_sync_resume"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The dashboard."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Dashboard"),
+            "app_label_shown": self.opts.app_config.verbose_name,
+            **dashboard(request, self.admin_site),
+        }
+        return TemplateResponse(request, "admin/conversion_sync/dashboard.html", context)
+
+    def pause(self, request: HttpRequest) -> HttpResponse:
+        """Send nothing until somebody resumes."""
+        self._check_pause(request)
+        Gate().pause(request.user.get_username())
+        self.message_user(request, _("Sending is paused."), messages.SUCCESS)
+        return self._back()
+
+    def resume(self, request: HttpRequest) -> HttpResponse:
+        """Open the gate, and have what is due sent."""
+        self._check_pause(request)
+        Gate().resume()
+        announce(router.db_for_write(ApiGate))
+        self.message_user(request, _("Sending goes on."), messages.SUCCESS)
+        return self._back()
+
+    def _check_pause(self, request: HttpRequest) -> None:
+        user: Any = request.user
+        if not user.has_perm("conversion_sync.pause"):
+            raise PermissionDenied
+
+    def _back(self) -> HttpResponse:
+        name = "admin:conversion_sync_apigate_changelist"
+        return HttpResponseRedirect(reverse(name, current_app=self.admin_site.name))
 
 
 class HiddenAdmin(OperationsAdmin):

@@ -2,39 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from conversion_sync.admin import badges, times
-from conversion_sync.models import ApiCall, SyncedModel
+from conversion_sync.admin.pairs import shown
+from conversion_sync.admin.remedies import remedy
+from conversion_sync.models import ApiCall, Status, SyncedModel
+from conversion_sync.models.base import Record
+from conversion_sync.sync.compare import next_push
 
-__all__ = ["Panel", "panel"]
+__all__ = ["Panel", "in_words", "panel"]
 
-MESSAGE_LENGTH = 2000
+MESSAGE_LENGTH, VALUE_LENGTH = 2000, 300
+
+
+#: Seconds between two looks at a row that is on its way, and at one that waits for its time.
+SOON, LATER = 2, 15
+
+
+@dataclass(frozen=True)
+class Button:
+    """An action (``actions``) that makes sense in the row's state."""
+
+    action: str
+    words: str
+
+
+@dataclass(frozen=True)
+class PushedField:
+    """What the next push does to one field."""
+
+    name: str
+    known: str
+    becomes: str
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The badge, and facts by name."""
+    """The badge, facts by name, what the next push changes, and what a person can do.
+
+    ``every``: seconds after which it shows itself anew; 0 where nothing is on its way.
+    """
 
     badge: SafeString
     facts: list[tuple[str, Any]] = field(default_factory=list)
+    changes: list[PushedField] = field(default_factory=list)
+    is_first: bool = False
+    buttons: list[Button] = field(default_factory=list)
+    every: int = 0
 
 
-def panel(row: SyncedModel, badge: SafeString, site: AdminSite) -> Panel:
-    """What is known of the row's way to Conversion; blank facts are left out."""
-    return Panel(badge, [(name, value) for name, value in _facts(row, site) if value])
+def panel(row: SyncedModel, badge: SafeString, site: AdminSite, actions: Collection[str]) -> Panel:
+    """What is known of the row's way to Conversion; blank facts are left out.
+
+    Args:
+        actions: the names of what this person may do.
+    """
+    return Panel(
+        badge,
+        [(name, value) for name, value in _facts(row, site) if value],
+        _changes(row),
+        isinstance(row, Record) and row.sent_payload is None,
+        [button for button in _buttons(row) if button.action in actions],
+        _every(row),
+    )
+
+
+def _every(row: SyncedModel) -> int:
+    if row.sync_status not in (Status.PENDING, Status.SENDING):
+        return 0
+    soon = row.due_at is None or row.due_at < timezone.now() + datetime.timedelta(seconds=LATER)
+    return SOON if soon or row.sync_status == Status.SENDING else LATER
+
+
+def _buttons(row: SyncedModel) -> Iterator[Button]:
+    status = row.sync_status
+    if status == Status.PENDING or (status == Status.SYNCED and isinstance(row, Record)):
+        yield Button("sync_now", _("Sync now"))
+    if status == Status.FAILED:
+        yield Button("retry_failed", _("Retry"))
+        yield Button("discard_failed", _("Discard"))
+    if status == Status.UNCONFIRMED:
+        yield Button("resend", _("Resend"))
+        yield Button("mark_as_sent", _("Mark as sent"))
+
+
+def _changes(row: SyncedModel) -> list[PushedField]:
+    if not isinstance(row, Record) or row.sync_status == Status.SYNCED:
+        return []
+    return [
+        PushedField(change.name, in_words(change.known), in_words(change.becomes))
+        for change in next_push(row)
+    ]
+
+
+def in_words(value: Any) -> str:
+    """A value of a payload on one line, cut; blank where there is none."""
+    return "" if value is None else badges.one_line(shown(value), VALUE_LENGTH)
 
 
 def _facts(row: SyncedModel, site: AdminSite) -> Iterator[tuple[str, Any]]:
     yield _("Last error"), _error(row)
+    yield _("What to do"), "" if row.sync_status == Status.SYNCED else remedy(row.last_error_code)
     yield _("Last sync"), row.last_synced_at and times.exact(row.last_synced_at)
     yield _("Last try"), row.last_attempt_at and times.exact(row.last_attempt_at)
     yield _("Last call"), _call(row, site)

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'gate',
-                'verbose_name_plural': 'gate',
+                'verbose_name_plural': 'dashboard',
                 'permissions': (('pause', 'Can pause and resume the sending'),),
             },
         ),

@@ -80,7 +80,7 @@ class ApiGate(Singleton):
 
     class Meta:
         verbose_name = _("gate")
-        verbose_name_plural = _("gate")
+        verbose_name_plural = _("dashboard")
         permissions = (("pause", _("Can pause and resume the sending")),)
 
     def __str__(self) -> str:

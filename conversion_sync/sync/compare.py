@@ -90,6 +90,7 @@ class Comparison:
         is_missing: Conversion has no such record.
         fields: by name, the differing ones first.
         remote_opt_out: the person unsubscribed there, and our log does not know of it.
+        remote: the record there, as it was answered.
     """
 
     row: Record
@@ -98,6 +99,7 @@ class Comparison:
     fields: tuple[Field, ...] = ()
     remote_opt_out: bool = False
     remote_status: str = ""
+    remote: Remote | None = None
 
     @property
     def differs(self) -> bool:
@@ -121,7 +123,7 @@ def compare(row: Record, remote: Remote) -> Comparison:
         and status == Subscription.UNSUBSCRIBED
         and row.subscription_status != Subscription.UNSUBSCRIBED
     )
-    return Comparison(row, None, False, tuple(fields), opted_out, status)
+    return Comparison(row, None, False, tuple(fields), opted_out, status, remote)
 
 
 def next_push(row: Record) -> list[Change]:

@@ -1,0 +1,69 @@
+// A part of a page that shows itself anew: <div id="…" data-live="address" data-live-every="seconds">.
+// It goes on for as long as what came back asks for it, and never takes the focus away.
+"use strict";
+
+(() => {
+    const LONGEST = 60;
+
+    const busy = (part) => part.contains(document.activeElement) || document.hidden;
+
+    const fetched = async (part) => {
+        const answer = await fetch(part.dataset.live, {credentials: "same-origin"});
+        if (!answer.ok || answer.redirected) {
+            throw new Error(`HTTP ${answer.status}`);
+        }
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const found = page.getElementById(part.id);
+        return found && document.importNode(found, true);
+    };
+
+    // For screen readers: what a part says first, where that has changed.
+    const say = (before, after) => {
+        const words = (part) => part.querySelector("[data-live-words] bdi")?.textContent ?? "";
+        if (words(before) === words(after)) {
+            return;
+        }
+        let status = document.getElementById("cs-live-status");
+        if (!status) {
+            status = document.createElement("p");
+            status.id = "cs-live-status";
+            status.className = "visually-hidden";
+            status.setAttribute("role", "status");
+            document.body.append(status);
+        }
+        setTimeout(() => {
+            status.textContent = words(after);
+        }, 100);
+    };
+
+    const watch = (part, wait) => {
+        if (!part.dataset.live) {
+            return;
+        }
+        const every = Number(part.dataset.liveEvery) || 5;
+        setTimeout(async () => {
+            if (busy(part)) {
+                watch(part, every);
+                return;
+            }
+            try {
+                const next = await fetched(part);
+                if (next && !busy(part)) {
+                    say(part, next);
+                    part.replaceWith(next);
+                    watch(next, Number(next.dataset.liveEvery) || 5);
+                } else {
+                    watch(part, every);
+                }
+            } catch {
+                watch(part, Math.min(LONGEST, wait * 2));
+            }
+        }, wait * 1000);
+    };
+
+    document.addEventListener("DOMContentLoaded", () => {
+        for (const part of document.querySelectorAll("[data-live]")) {
+            watch(part, Number(part.dataset.liveEvery) || 5);
+        }
+    });
+})();
