@@ -13,7 +13,11 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Where `make test-databases` finds its servers; the user needs the right to create databases.
 POSTGRES_URL ?= postgres://conversion:conversion@127.0.0.1:5432/conversion
 MARIADB_URL ?= mysql://conversion:conversion@127.0.0.1:3306/conversion
-WITH_DATABASES = -o 'norecursedirs=tests/faults tests/browser tests/installation'
+REDIS_URL ?= redis://127.0.0.1:6379/0
+# What a database can break: the rows, their sending, their queue. The clusters of these tests use
+# the database as their broker, but where a test says Redis.
+WITH_DATABASES = tests/databases tests/models tests/sync tests/queues tests/faults/test_interleavings.py
+ON_DATABASE = env -u REDIS_URL TEST_REDIS_URL=$(REDIS_URL)
 
 .PHONY: help demo test test-databases test-faults test-browser test-installation lint format \
 	typecheck screenshots benchmark wheel clean
@@ -53,9 +57,9 @@ screenshots: $(VENV)/.browser ## take the pictures of the documentation again
 test: $(VENV)/.installed ## the default tests on SQLite, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
-test-databases: $(VENV)/.databases ## the same tests and those of tests/databases, on PostgreSQL and MariaDB
-	DATABASE_URL=$(POSTGRES_URL) $(BIN)/python -m pytest $(WITH_DATABASES) $(ARGS)
-	DATABASE_URL=$(MARIADB_URL) $(BIN)/python -m pytest $(WITH_DATABASES) $(ARGS)
+test-databases: $(VENV)/.databases ## rows, sending, queues and two clusters at once, on PostgreSQL and MariaDB
+	$(ON_DATABASE) DATABASE_URL=$(POSTGRES_URL) $(BIN)/python -m pytest $(WITH_DATABASES) $(ARGS)
+	$(ON_DATABASE) DATABASE_URL=$(MARIADB_URL) $(BIN)/python -m pytest $(WITH_DATABASES) $(ARGS)
 
 test-faults: $(VENV)/.databases ## kill, cut and delay, and see that nothing is lost
 	$(BIN)/python -m pytest tests/faults $(ARGS)
@@ -87,5 +91,5 @@ wheel: $(VENV)/.installed ## build the package into dist/
 
 clean: ## remove all that the targets made, the demo's data too
 	rm -rf $(VENV) .demo build dist staticfiles htmlcov .coverage .coverage.* .hypothesis \
-		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

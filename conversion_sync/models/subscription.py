@@ -198,12 +198,17 @@ class SubscriptionChange(SyncedModel):
 def _standing(
     newest_first: Iterable[SubscriptionChange], contact: int | None, address: str, limit: int | None
 ) -> SubscriptionChange | None:
+    person_lifted = address_lifted = False
     for change in newest_first:
-        same = change.address == address or (contact is not None and change.contact_id == contact)
-        if not same or (limit is not None and change.pk >= limit):
+        person = contact is not None and change.contact_id == contact
+        here = change.address == address
+        if not (person or here) or (limit is not None and change.pk >= limit):
             continue
         if change.is_opt_out:
-            return change
-        if change.takes_effect:
-            return None
+            # What somebody said at another address lifts nothing that others said at this one.
+            if not (person_lifted if person else address_lifted):
+                return change
+        elif change.takes_effect:
+            person_lifted |= person
+            address_lifted |= here
     return None

@@ -65,6 +65,12 @@ def supersede(using: str) -> int:
     An opt-out is never superseded.
     """
     rows = SubscriptionChange.unmarked.using(using)
+    # The contact was deleted in flight, and the worker died: nobody else would take the change.
+    rows.filter(
+        contact=None, sync_status=Status.SENDING, claim__isnull=False, due_at__lte=DbNow()
+    ).exclude(status=Subscription.UNSUBSCRIBED).update(
+        sync_status=Status.SUPERSEDED, claim=None, due_at=None
+    )
     newer = rows.filter(pk__gt=OuterRef("pk")).filter(
         Q(sync_status__in=(*WAITING, Status.SYNCED)) | Q(status=Subscription.UNSUBSCRIBED)
     )
@@ -206,7 +212,8 @@ def carry_over(using: str, deletion: Deletion, remote: RemoteContact) -> None:
         row = rows.select_for_update().first()
         if row is None:
             return
-        [standing] = SubscriptionChange.standing_opt_outs(using, [(row.pk, deletion.key)])
+        # Not by the old address: after a swap somebody else's opt-out may stand there.
+        [standing] = SubscriptionChange.standing_opt_outs(using, [(row.pk, row.key)])
         if standing is None and not _is_overridden(using, row.pk, deletion.key):
             _enter(using, row, row.key, Status.PENDING)
 

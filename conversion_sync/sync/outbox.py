@@ -68,6 +68,9 @@ PATIENCE = datetime.timedelta(days=1)
 #: From so many counted tries on, a row shares its call with fewer others, in the end with none.
 SUSPECT = 4
 
+#: Why a row that outlived all its leases has failed.
+GONE = "Every worker that sent it stopped before an answer came."
+
 
 @dataclass
 class Claim:
@@ -219,9 +222,8 @@ def _build(
         )
     for pk, message in claim.refused.items():
         all_rows.filter(pk=pk).update(**_failed("VALIDATION_ERROR", message))
-    text = "Every worker that sent it stopped before an answer came."
-    all_rows.filter(pk__in=killers).update(**_failed("NO_ANSWER", text))
-    claim.refused |= dict.fromkeys(killers, text)
+    all_rows.filter(pk__in=killers).update(**_failed("NO_ANSWER", GONE))
+    claim.refused |= dict.fromkeys(killers, GONE)
 
 
 def _stamp(claim: Claim, now: datetime.datetime) -> None:
@@ -576,10 +578,29 @@ def expire_engagements(using: str) -> int:
         sync_status=Status.SENDING, claim__isnull=False, due_at__lte=now
     )
     if conf.resend_in_doubt:
-        return rows.update(sync_status=Status.PENDING, claim=None)
+        return _expire_to_resend(rows, now)
     return rows.update(
         sync_status=Status.UNCONFIRMED,
         due_at=None,
         last_error_code="NO_ANSWER",
         last_error_message="The worker that was sending it stopped before an answer came.",
     )
+
+
+def _expire_to_resend(rows: QuerySet[Any], now: datetime.datetime) -> int:
+    """A lease that ran out is a try like any other: what kills its workers fails in the end."""
+    using = rows.db
+    with transaction.atomic(using=using):
+        locked = list(_skip_locked(rows.order_by("pk"), using))
+        spent = [row.pk for row in locked if _has_had_enough(row, now)]
+        table: QuerySet[Any] = Engagement.unmarked.using(using)
+        table.filter(pk__in={row.pk for row in locked} - {*spent}).update(
+            sync_status=Status.PENDING,
+            claim=None,
+            attempts=F("attempts") + 1,
+            failing_since=_since(now),
+        )
+        table.filter(pk__in=spent).update(**_failed("NO_ANSWER", GONE))
+    if spent:
+        signals.row_failed.send_robust(sender=Engagement, pks=spent)
+    return len(locked)

@@ -21,10 +21,11 @@ from conversion_sync.models.fields import db_now
 from conversion_sync.sync import channels
 from conversion_sync.sync.channels import CHANNELS
 from conversion_sync.sync.drain import anything_ready
-from conversion_sync.sync.outbox import PATIENCE
+from conversion_sync.sync.outbox import PATIENCE, expire_engagements
 from tests.kit import (
     ANN,
     BOB,
+    DAY,
     HOUR,
     MINUTE,
     claimed,
@@ -560,6 +561,27 @@ def test_an_engagement_whose_worker_is_gone_is_sent_again_where_the_site_says_so
     claimed(row, seconds=-1)
     push()
     assert fresh(row).sync_status == Status.SYNCED
+
+
+def test_an_engagement_that_stops_its_workers_fails_in_the_end_where_the_site_resends(
+    conversion, settings
+):
+    settings.CONVERSION_SYNC = {
+        **settings.CONVERSION_SYNC,
+        "ENGAGEMENTS_IN_DOUBT": "resend",
+        "MAX_ATTEMPTS": 3,
+    }
+    row = engagement(synced_contact())
+    claimed(row, seconds=-1)
+    assert expire_engagements("default") == 1
+    found = fresh(row)
+    assert (found.sync_status, found.claim, found.attempts) == (Status.PENDING, None, 1)
+    assert found.failing_since is not None
+    claimed(row, seconds=-1, attempts=2, failing_since=db_now("default") - 2 * DAY)
+    push()
+    found = fresh(row)
+    assert (found.sync_status, found.claim, found.due_at) == (Status.FAILED, None, None)
+    assert (found.last_error_code, conversion.engagements) == ("NO_ANSWER", [])
 
 
 def test_an_engagement_in_flight_is_left_alone(conversion):

@@ -1,0 +1,18 @@
+"""The settings of the clusters of these tests: leases of seconds, and a queue of their own."""
+
+import os
+
+from project.settings import *  # noqa: F403  # all of it
+from project.settings import CONVERSION_SYNC as GIVEN
+from project.settings import Q_CLUSTER as CLUSTER
+
+CONVERSION_SYNC = GIVEN | {
+    "LEASE": 6,
+    "CALL_DEADLINE": 3,
+    "DRAIN_SECONDS": 2,
+    "RATE_LIMIT": 200,
+    "BATCH_SIZE": 20,
+}
+Q_CLUSTER = CLUSTER | {"name": os.environ["QUEUE_NAME"], "timeout": 20, "retry": 120, "poll": 0.1}
+# E008, W012: the lease is short on purpose.
+SILENCED_SYSTEM_CHECKS = ["conversion_sync.E008", "conversion_sync.W012"]

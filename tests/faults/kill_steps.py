@@ -1,0 +1,100 @@
+"""A process whose children die at a chosen step of a delivery; run by test_kill.py.
+
+It reads lines ``MODEL STEP``. For each it forks a child that drains until that step of a delivery
+of that model, where SIGKILL ends it, and says by which signal the child ended (0: none).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+METHODS = {
+    "Company": "upsert_companies",
+    "Contact": "upsert_contacts",
+    "SubscriptionChange": "set_subscriptions",
+    "Deletion": "delete_contact",
+    "Engagement": "track_engagement",
+}
+
+
+def die() -> None:
+    """As the kernel's out-of-memory killer does it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def around(owner: Any, name: str, before: bool, applies: Callable[..., bool]) -> None:
+    """Die before or after a function is called, where that applies to its call."""
+    real = getattr(owner, name)
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if before and applies(None, *args):
+            die()
+        result = real(*args, **kwargs)
+        if not before and applies(result, *args):
+            die()
+        return result
+
+    setattr(owner, name, wrapper)
+
+
+def arrange(model: str, step: str) -> None:
+    """Have this process die at a step."""
+    from conversion_sync.api import Client
+    from conversion_sync.sync import channels, outbox, run
+
+    def always(*args: Any) -> bool:
+        return True
+
+    def claimed(claim: Any, *args: Any) -> bool:
+        return bool(claim.rows) and claim.model.__name__ == model
+
+    def of_model(result: Any, claim: Any, *args: Any) -> bool:
+        return bool(claim.model.__name__ == model)
+
+    def writing(result: Any, settling: Any, *args: Any) -> bool:
+        return bool(settling.claim.model.__name__ == model)
+
+    if step == "claimed":
+        around(channels, "claim_rows", False, claimed)
+    elif step == "before-call":
+        around(Client, METHODS[model], True, always)
+    elif step == "after-call":
+        around(Client, METHODS[model], False, always)
+    elif step == "before-settling":
+        around(run, "settle", True, of_model)
+    elif step == "before-commit":
+        around(outbox._Settling, "write", False, writing)
+    elif step == "settled":
+        around(run, "settle", False, of_model)
+    else:
+        raise ValueError(step)
+
+
+def child(model: str, step: str) -> int:
+    """Drain in a child. Returns the signal that ended it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            from conversion_sync.sync.drain import drain
+
+            arrange(model, step)
+            drain(5.0)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+if __name__ == "__main__":
+    django.setup()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        sys.stdout.write(f"{child(*line.split())}\n")
+        sys.stdout.flush()
