@@ -16,7 +16,8 @@ MARIADB_URL ?= mysql://conversion:conversion@127.0.0.1:3306/conversion
 REDIS_URL ?= redis://127.0.0.1:6379/0
 # What a database can break: the rows, their sending, their queue. The clusters of these tests use
 # the database as their broker, but where a test says Redis.
-WITH_DATABASES = tests/databases tests/models tests/sync tests/queues tests/faults/test_interleavings.py
+WITH_DATABASES = tests/databases tests/models tests/sync tests/queues \
+	tests/faults/test_interleavings.py tests/faults/test_table.py
 ON_DATABASE = env -u REDIS_URL TEST_REDIS_URL=$(REDIS_URL)
 
 .PHONY: help demo test test-databases test-faults test-browser test-installation lint format \
