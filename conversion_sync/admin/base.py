@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
@@ -23,6 +23,7 @@ from django.views.decorators.http import require_POST
 
 from conversion_sync.admin import actions, badges, pairs
 from conversion_sync.admin.attentive import AttentiveForm
+from conversion_sync.admin.lists import SyncedChangeList
 from conversion_sync.admin.panel import panel
 from conversion_sync.admin.types import Admin, ChangeList
 from conversion_sync.models import ImmutableEngagement, Status, SyncedModel, attributed
@@ -46,16 +47,6 @@ def variables_table(variables: Any) -> SafeString | str:
         '<dl class="cs-variables">{}</dl>',
         format_html_join("", "<div><dt><bdi>{}</bdi></dt><dd><bdi>{}</bdi></dd></div>", rows),
     )
-
-
-class SyncedChangeList(ChangeList):
-    """A list whose rows are told together what holds them up."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        rows = list(self.result_list)
-        cast("SyncedAdmin", self.model_admin).prepare(rows)
-        self.result_list = rows
 
 
 class ReadOnlyAdmin(Admin):
@@ -284,7 +275,7 @@ class SyncedAdmin(Admin):
         """Whether this person may have rows sent, and decide of those that were not."""
         meta = self.model._meta
         user: Any = request.user
-        return bool(user.has_perm(f"{meta.app_label}.change_{meta.model_name}"))
+        return bool(user.has_perm(f"{meta.app_label}.sync_{meta.model_name}"))
 
     # Deletion
 

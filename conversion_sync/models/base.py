@@ -26,10 +26,15 @@ from conversion_sync.models.fields import DbNow, KeyField
 
 T = TypeVar("T")
 
+#: What Django asks a permission for, and what is asked of each synced row besides.
+RIGHTS = ("add", "change", "delete", "view", "sync")
+
+
 __all__ = [
     "BULK",
     "DOUBT",
     "PERSON",
+    "RIGHTS",
     "Attribution",
     "Pair",
     "Record",

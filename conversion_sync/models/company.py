@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.wire import normal_id
-from conversion_sync.models.base import Pair, Record, RecordManager, attribution
+from conversion_sync.models.base import RIGHTS, Pair, Record, RecordManager, attribution
 from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.fields import WebAddressField
 from conversion_sync.models.validators import validate_domain, validate_json_object
@@ -62,11 +62,20 @@ class Company(Record):
     class Meta:
         verbose_name = _("company")
         verbose_name_plural = _("companies")
+        default_permissions = (*RIGHTS, "import", "export")
         ordering = ("pk",)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_company_due"),
-            models.Index(fields=["sync_status"], name="conversion_company_status"),
+            models.Index(
+                fields=["sync_status", "last_error_code"], name="conversion_company_state"
+            ),
             models.Index(fields=["company_name"], name="conversion_company_name"),
+            models.Index(
+                fields=["company_name"],
+                name="conversion_company_name_like",
+                opclasses=["varchar_pattern_ops"],
+            ),
+            models.Index(fields=["updated_at"], name="conversion_company_updated"),
         )
 
     def __str__(self) -> str:

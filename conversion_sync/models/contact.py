@@ -10,7 +10,15 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.wire import normal_email
-from conversion_sync.models.base import BULK, PERSON, Pair, Record, RecordManager, attribution
+from conversion_sync.models.base import (
+    BULK,
+    PERSON,
+    RIGHTS,
+    Pair,
+    Record,
+    RecordManager,
+    attribution,
+)
 from conversion_sync.models.company import Company, clashing
 from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.fields import AssignedField, WebAddressField
@@ -82,12 +90,22 @@ class Contact(Record):
     class Meta:
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
+        default_permissions = (*RIGHTS, "import", "export")
+        permissions = (("set_subscription", _("Can set the subscription of contacts")),)
         ordering = ("pk",)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_contact_due"),
-            models.Index(fields=["sync_status"], name="conversion_contact_status"),
+            models.Index(
+                fields=["sync_status", "last_error_code"], name="conversion_contact_state"
+            ),
             models.Index(fields=["last_name"], name="conversion_contact_last_name"),
+            models.Index(
+                fields=["last_name"],
+                name="conversion_contact_name_like",
+                opclasses=["varchar_pattern_ops"],
+            ),
             models.Index(fields=["subscription_status"], name="conversion_contact_consent"),
+            models.Index(fields=["updated_at"], name="conversion_contact_updated"),
         )
 
     def __str__(self) -> str:

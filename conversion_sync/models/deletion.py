@@ -12,6 +12,7 @@ from conversion_sync.conf import conf
 from conversion_sync.models.base import (
     BULK,
     PERSON,
+    RIGHTS,
     Status,
     SyncedModel,
     SyncedQuerySet,
@@ -61,11 +62,19 @@ class Deletion(SyncedModel):
     class Meta:
         verbose_name = _("deletion")
         verbose_name_plural = _("deletions")
+        default_permissions = RIGHTS
         ordering = ("-pk",)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_deletion_due"),
-            models.Index(fields=["sync_status"], name="conversion_deletion_status"),
-            models.Index(fields=["kind", "key"], name="conversion_deletion_key"),
+            models.Index(
+                fields=["sync_status", "last_error_code"], name="conversion_deletion_state"
+            ),
+            models.Index(
+                fields=["key", "kind"],
+                name="conversion_deletion_key",
+                opclasses=["varchar_pattern_ops", "varchar_pattern_ops"],
+            ),
+            models.Index(fields=["created_at"], name="conversion_deletion_created"),
         )
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.models.base import (
+    RIGHTS,
     Status,
     SyncedModel,
     SyncedQuerySet,
@@ -92,11 +93,15 @@ class Engagement(SyncedModel):
     class Meta:
         verbose_name = _("engagement")
         verbose_name_plural = _("engagements")
+        default_permissions = RIGHTS
         ordering = ("-pk",)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_engagement_due"),
-            models.Index(fields=["sync_status"], name="conversion_engagement_status"),
+            models.Index(
+                fields=["sync_status", "last_error_code"], name="conversion_engagement_state"
+            ),
             models.Index(fields=["contact", "occurred_at"], name="conversion_engagement_when"),
+            models.Index(fields=["occurred_at"], name="conversion_engagement_occurred"),
         )
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from conversion_sync.conf import conf
 from conversion_sync.models.base import (
     PERSON,
+    RIGHTS,
     Status,
     SyncedModel,
     SyncedQuerySet,
@@ -86,12 +87,20 @@ class SubscriptionChange(SyncedModel):
     class Meta:
         verbose_name = _("subscription change")
         verbose_name_plural = _("subscription changes")
+        default_permissions = RIGHTS
         ordering = ("-pk",)
         permissions = (("override_consent", _("Can subscribe people who opted out")),)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_consent_due"),
-            models.Index(fields=["sync_status"], name="conversion_consent_status"),
-            models.Index(fields=["address"], name="conversion_consent_address"),
+            models.Index(
+                fields=["sync_status", "last_error_code"], name="conversion_consent_state"
+            ),
+            models.Index(
+                fields=["address"],
+                name="conversion_consent_address",
+                opclasses=["varchar_pattern_ops"],
+            ),
+            models.Index(fields=["created_at"], name="conversion_consent_created"),
         )
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from conversion_sync.models import Company, Contact
 from tests.admin.conftest import BASE
 
 ADD = f"{BASE}/company/add/"
-ALL = ("view_company", "add_company", "change_company", "delete_company")
+ALL = ("view_company", "add_company", "change_company", "delete_company", "sync_company")
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_permissions(staff, contact, conversion):
         assert decide(client, contact, action, field=["title"]).status_code == 403
     html = client.get(f"{BASE}/contact/{contact.pk}/change/").content.decode()
     assert "/compare/" not in html
-    editor = staff("view_contact", "change_contact", name="ed")
+    editor = staff("view_contact", "change_contact", "sync_contact", name="ed")
     assert url(contact) in editor.get(f"{BASE}/contact/{contact.pk}/change/").content.decode()
     assert decide(editor, contact, "x").status_code == 403
     strict = Client(enforce_csrf_checks=True)

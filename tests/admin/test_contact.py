@@ -15,7 +15,15 @@ from conversion_sync.models import (
 from tests.admin.conftest import BASE, state
 
 ADD = f"{BASE}/contact/add/"
-ALL = ("view_contact", "add_contact", "change_contact", "delete_contact", "view_company")
+ALL = (
+    "view_contact",
+    "add_contact",
+    "change_contact",
+    "delete_contact",
+    "sync_contact",
+    "set_subscription",
+    "view_company",
+)
 
 
 def page(contact):

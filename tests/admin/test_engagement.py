@@ -5,7 +5,7 @@ import pytest
 from conversion_sync.models import Engagement
 from tests.admin.conftest import BASE, state
 
-ALL = ("view_engagement", "add_engagement", "change_engagement", "view_contact")
+ALL = ("view_engagement", "add_engagement", "change_engagement", "sync_engagement", "view_contact")
 ADD = f"{BASE}/engagement/add/"
 LIST = f"{BASE}/engagement/"
 

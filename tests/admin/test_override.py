@@ -53,7 +53,9 @@ def test_with_a_reason_it_arrives(staff, blocked, conversion):
 
 
 def test_not_without_the_permission(staff, blocked):
-    client = staff("view_subscriptionchange", "change_subscriptionchange")
+    client = staff(
+        "view_subscriptionchange", "change_subscriptionchange", "sync_subscriptionchange"
+    )
     assert url(blocked) not in client.get(url(blocked, "change")).content.decode()
     assert client.get(url(blocked)).status_code == 403
     assert client.post(url(blocked), {"reason": "x"}).status_code == 403
