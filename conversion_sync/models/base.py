@@ -48,6 +48,7 @@ __all__ = [
     "attribution",
     "in_bulk",
     "in_chunks",
+    "locking",
     "marking",
     "urgency",
 ]
@@ -70,6 +71,10 @@ class Status(models.TextChoices):
     FAILED = "FAILED", _("Failed")
     UNCONFIRMED = "UNCONFIRMED", _("In doubt")
     SUPERSEDED = "SUPERSEDED", _("Superseded")
+
+
+#: Named one by one, for an index finds what is in a list, and not what isn't.
+UNFINISHED = (Status.PENDING, Status.SENDING, Status.FAILED, Status.UNCONFIRMED)
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,22 @@ def announce(using: str) -> None:
     transaction.on_commit(speak, using=using)
 
 
+def locking(rows: models.QuerySet[Any], *, skip_locked: bool = False) -> models.QuerySet[Any]:
+    """The rows, locked when they are read, as far as the database can.
+
+    Who only refers to one of them, as a contact to its company, need not wait for that.
+
+    Args:
+        skip_locked: without those that others hold.
+    """
+    features = connections[rows.db].features
+    return rows.select_for_update(
+        skip_locked=skip_locked and features.has_select_for_update_skip_locked,
+        of=("self",) if features.has_select_for_update_of else (),
+        no_key=features.has_select_for_no_key_update,
+    )
+
+
 def in_chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
     """The items, ``size`` at a time."""
     for start in range(0, len(items), size):
@@ -208,7 +229,7 @@ class SyncedQuerySet(models.QuerySet[Any]):
 
     def unfinished(self) -> Self:
         """Rows that have not arrived, whatever the reason."""
-        return self.exclude(sync_status__in=(Status.SYNCED, Status.SUPERSEDED))
+        return self.filter(sync_status__in=UNFINISHED)
 
     def mark(self, **more: Any) -> int:
         """Make the rows due, as any change of them would; ``more`` are further assignments."""
@@ -264,9 +285,7 @@ class SyncedQuerySet(models.QuerySet[Any]):
 
     def _locked(self) -> list[dict[str, Any]]:
         """The rows of this set, locked in the order of their primary keys."""
-        of = ("self",) if connections[self.db].features.has_select_for_update_of else ()
-        rows = self.order_by("pk").select_for_update(of=of)
-        return list(rows.values("pk", *self.model.LOCKED))
+        return list(locking(self.order_by("pk")).values("pk", *self.model.LOCKED))
 
     def bulk_create(
         self,
@@ -455,7 +474,7 @@ class SyncedModel(models.Model):
         super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
 
     def _lock(self, using: str) -> dict[str, Any] | None:
-        rows = type(self).unmarked.using(using).filter(pk=self.pk).select_for_update()
+        rows = locking(type(self).unmarked.using(using).filter(pk=self.pk))
         row: dict[str, Any] | None = rows.values("pk", *self.LOCKED).first()
         return row
 

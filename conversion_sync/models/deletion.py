@@ -28,7 +28,7 @@ class DeletionQuerySet(SyncedQuerySet):
 
     def open(self) -> DeletionQuerySet:
         """Those an upsert of the same key has to wait for; a failed one waits for staff."""
-        return self.exclude(sync_status__in=(Status.SYNCED, Status.SUPERSEDED))
+        return self.unfinished()
 
     def discard_failed(self) -> int:
         """Forget the failed deletions of this set: what they held up goes on."""
@@ -67,7 +67,7 @@ class Deletion(SyncedModel):
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_deletion_due"),
             models.Index(
-                fields=["sync_status", "last_error_code"], name="conversion_deletion_state"
+                fields=["sync_status", "last_error_code", "id"], name="conversion_deletion_state"
             ),
             models.Index(
                 fields=["key", "kind"],

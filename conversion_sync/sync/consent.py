@@ -24,6 +24,7 @@ from conversion_sync.models import (
     Subscription,
     SubscriptionChange,
 )
+from conversion_sync.models.base import locking
 from conversion_sync.models.fields import DbNow, db_now
 from conversion_sync.sync.outbox import Claim, renew
 from conversion_sync.sync.outcomes import Decision, Outcome
@@ -64,14 +65,9 @@ def supersede(using: str) -> int:
 
     An opt-out is never superseded.
     """
-    rows = SubscriptionChange.unmarked.using(using)
-    # The contact was deleted in flight, and the worker died: nobody else would take the change.
-    rows.filter(
-        contact=None, sync_status=Status.SENDING, claim__isnull=False, due_at__lte=DbNow()
-    ).exclude(status=Subscription.UNSUBSCRIBED).update(
-        sync_status=Status.SUPERSEDED, claim=None, due_at=None
-    )
-    newer = rows.filter(pk__gt=OuterRef("pk")).filter(
+    rows = SubscriptionChange.unmarked.using(using).exclude(status=Subscription.UNSUBSCRIBED)
+    newer = SubscriptionChange.unmarked.using(using).filter(pk__gt=OuterRef("pk"))
+    newer = newer.filter(
         Q(sync_status__in=(*WAITING, Status.SYNCED)) | Q(status=Subscription.UNSUBSCRIBED)
     )
     older = rows.filter(
@@ -79,13 +75,21 @@ def supersede(using: str) -> int:
         sync_status=Status.PENDING,
         claim__isnull=True,
         due_at__isnull=False,
-    ).exclude(status=Subscription.UNSUBSCRIBED)
-    pks = list(older.values_list("pk", flat=True)[:1000])
-    if not pks:
-        return 0
-    return rows.filter(pk__in=pks, sync_status=Status.PENDING, claim__isnull=True).update(
-        sync_status=Status.SUPERSEDED, due_at=None
     )
+    # The contact was deleted in flight, and the worker died: nobody else would take the change.
+    left = rows.filter(
+        contact=None, sync_status=Status.SENDING, claim__isnull=False, due_at__lte=DbNow()
+    )
+    return sum(_take_away(each) for each in (left, older))
+
+
+def _take_away(rows: Rows) -> int:
+    if not rows.exists():
+        return 0
+    with transaction.atomic(using=rows.db):
+        pks = list(locking(rows, skip_locked=True).values_list("pk", flat=True)[:1000])
+        taken = SubscriptionChange.unmarked.using(rows.db).filter(pk__in=pks)
+        return taken.update(sync_status=Status.SUPERSEDED, claim=None, due_at=None)
 
 
 def in_order(using: str) -> Rows:
@@ -151,6 +155,7 @@ class Guard:
 
     def check(self) -> None:
         """Block what an opt-out stands against, in our log or there."""
+        self._settle(dict.fromkeys(self._overtaken(), Outcome(Decision.SUPERSEDED)))
         rows = [row for row in self.claim.rows if not row.is_opt_out]
         standing = SubscriptionChange.standing_opt_outs(
             self.run.using,
@@ -164,6 +169,14 @@ class Guard:
                 if (reason := self._reason(row, opt_out))
             }
         )
+
+    def _overtaken(self) -> list[int]:
+        """The changes of people who have opted out since: a worker that died had held them."""
+        rows = [row for row in self.claim.rows if not row.is_opt_out]
+        log = SubscriptionChange.objects.using(self.run.using).opt_outs()
+        newer = log.filter(pk__gt=OuterRef("pk"))
+        overtaken = self.claim.table().filter(_same_person(newer), pk__in=[row.pk for row in rows])
+        return list(overtaken.values_list("pk", flat=True))
 
     def _needs_get(self, row: SubscriptionChange) -> bool:
         if row.is_opt_out or row.contact is None:
@@ -198,7 +211,7 @@ def take_remote_opt_out(using: str, contact: int, address: str) -> None:
     It is entered as arrived: there is nobody to tell.
     """
     with transaction.atomic(using=using):
-        row = Contact.unmarked.using(using).filter(pk=contact).select_for_update().first()
+        row = locking(Contact.unmarked.using(using).filter(pk=contact)).first()
         if row is not None:
             _enter(using, row, address, Status.SYNCED)
 
@@ -209,7 +222,7 @@ def carry_over(using: str, deletion: Deletion, remote: RemoteContact) -> None:
         return
     with transaction.atomic(using=using):
         rows = Contact.unmarked.using(using).filter(pk__in=[deletion.successor_id])
-        row = rows.select_for_update().first()
+        row = locking(rows).first()
         if row is None:
             return
         # Not by the old address: after a swap somebody else's opt-out may stand there.

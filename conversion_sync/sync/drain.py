@@ -90,9 +90,10 @@ def _rounds(run: Run) -> bool:
     while not run.is_over():
         try:
             # Only when none rests, and none has anything, is there nothing left to do.
-            if not (_round(run, resting) or _round(run, {})):
+            if _round(run, resting) or _round(run, {}):
+                worked = True
+            elif not run.is_over():
                 return False
-            worked = True
         except Shut as shut:
             if not _wait_out(run, shut.wait):
                 break

@@ -134,7 +134,10 @@ class Gate:
         """Learn from the end of a call; None is a success."""
         match effect(error):
             case Effect.OK:
-                self._ok()
+                self._answered(last_ok_at=DbNow(), limits=0)
+            case Effect.ANSWERED:
+                # No success, so that no try counts because of it; but the channel works.
+                self._answered()
             case Effect.LIMITED:
                 self._limited(error)
             case Effect.CLOSED if error is not None:
@@ -204,8 +207,8 @@ class Gate:
             return GateState("waiting", until=row.blocked_until, reason=reason)
         return GateState("open")
 
-    def _ok(self) -> None:
-        ApiGate.write(self.using, last_ok_at=DbNow(), faults=0, probes=0, limits=0)
+    def _answered(self, **more: Any) -> None:
+        ApiGate.write(self.using, faults=0, probes=0, **more)
         # A success of a call that began before a 429 does not lift the wait; that of a probe does.
         ApiGate.only(self.using).filter(blocked_reason__in=(BROKEN, PROBING)).update(
             blocked_until=None, blocked_reason=""

@@ -13,7 +13,7 @@ import logging
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,8 +25,8 @@ from django.db import (
     models,
     transaction,
 )
-from django.db.models import F, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models.functions import Cast, Coalesce
 
 from conversion_sync import signals
 from conversion_sync.api import CallRecord
@@ -41,8 +41,8 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.base import BULK, DOUBT
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.base import BULK, DOUBT, PERSON, locking
+from conversion_sync.models.fields import DbNow, db_now
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
 from conversion_sync.sync.payloads import Payload, confirmed
 
@@ -142,14 +142,6 @@ def _reconnect() -> None:
             connection.close_if_unusable_or_obsolete()
 
 
-def _skip_locked(rows: QuerySet[Any], using: str) -> QuerySet[Any]:
-    features = connections[using].features
-    return rows.select_for_update(
-        skip_locked=features.has_select_for_update_skip_locked,
-        of=("self",) if features.has_select_for_update_of else (),
-    )
-
-
 @briefly
 def claim_rows(
     ready: QuerySet[Any],
@@ -165,7 +157,7 @@ def claim_rows(
     claim = Claim(ready.model, ready.db)
     with transaction.atomic(using=claim.using):
         now = db_now(claim.using)
-        pks = _lock(ready.filter(due_at__lte=now), limit, claim.using)
+        pks = _lock(ready.filter(due_at__lte=now), limit)
         # The lock may have waited for, or skipped over, what made a row ready: look again.
         rows = list(ready.filter(pk__in=pks, due_at__lte=now).order_by("priority", "due_at", "pk"))
         _build(claim, rows, payload, now)
@@ -175,7 +167,7 @@ def claim_rows(
     return claim
 
 
-def _lock(ready: QuerySet[Any], limit: int, using: str) -> list[int]:
+def _lock(ready: QuerySet[Any], limit: int) -> list[int]:
     pks: list[int] = []
     for priority in range(BULK + 1):
         rows = ready.filter(priority=priority).order_by("due_at", "pk")
@@ -186,7 +178,7 @@ def _lock(ready: QuerySet[Any], limit: int, using: str) -> list[int]:
         most = limit if head < SUSPECT else max(1, limit // 8 ** (head - SUSPECT + 1))
         if pks and head:
             break
-        locked = _skip_locked(rows.filter(attempts=head), using)
+        locked = locking(rows.filter(attempts=head), skip_locked=True)
         pks += locked.values_list("pk", flat=True)[: min(most, limit - len(pks))]
         if head or len(pks) >= limit:
             break
@@ -233,46 +225,58 @@ def _stamp(claim: Claim, now: datetime.datetime) -> None:
         "due_at": now + datetime.timedelta(seconds=conf.lease),
         "last_attempt_at": now,
     }
+    own: dict[str, dict[int, Any]] = {}
     if issubclass(claim.model, Record):
         stamps |= {"sent_revision": F("revision"), "sent_key": F("key")}
-    rows = claim.table()
-    rows.filter(pk__in=claim.pks).update(**stamps)
-    # A lease that ran out is a try like any other: what kills its workers ends up alone.
-    rows.filter(pk__in=[row.pk for row in claim.rows if row.claim is not None]).update(
-        attempts=F("attempts") + 1, failing_since=_since(now)
-    )
-    if issubclass(claim.model, Record):
-        _write_each(claim, "sent_payload", claim.payloads)
+        own["sent_payload"] = claim.payloads
         for row in claim.rows:
             row.sent_revision, row.sent_key = row.revision, row.key
     if issubclass(claim.model, SubscriptionChange):
-        _address(claim)
+        own["address"] = _addresses(claim)
+    # A lease that ran out is a try like any other: what kills its workers ends up alone.
+    again = {"attempts": F("attempts") + 1, "failing_since": _since(now)}
+    taken_over = {row.pk for row in claim.rows if row.claim is not None}
+    _write(claim, set(claim.pks) - taken_over, stamps, own)
+    _write(claim, taken_over, stamps | again, own)
 
 
-def _address(claim: Claim) -> None:
+def _addresses(claim: Claim) -> dict[int, str]:
     """A change goes to the key that its contact has now."""
+    moved = {}
     for row in claim.rows:
         if row.contact is not None and row.address != row.contact.key:
-            row.address = row.contact.key
+            moved[row.pk] = row.address = row.contact.key
             claim.payloads[row.pk]["email"] = row.address
-            claim.table().filter(pk=row.pk).update(address=row.address)
+    return moved
 
 
-def _write_each(claim: Claim, column: str, values: dict[int, Any]) -> None:
-    """Write one column of many rows: a tenth of the time of ``bulk_update``."""
-    if not values:
+def _write(
+    claim: Claim,
+    pks: Collection[int],
+    columns: dict[str, Any],
+    own: dict[str, dict[int, Any]],
+) -> None:
+    """Write columns of rows: the same for all, and ``own``, by name and primary key, for each.
+
+    No transaction writes a row of a claim twice. PostgreSQL would look at its references once
+    more when the transaction ends, and would wait there, with the rows locked, for a host that
+    holds the contact or the company: a deadlock, as soon as the host wants one of these rows.
+    """
+    if not pks:
         return
-    connection = connections[claim.using]
-    target: Any = claim.model._meta.get_field(column)
-    quote = connection.ops.quote_name
-    sql = (
-        f"UPDATE {quote(claim.model._meta.db_table)} SET {quote(target.column)} = %s"  # noqa: S608  # no values
-        f" WHERE {quote('id')} = %s"
-    )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            sql, [(target.get_db_prep_save(value, connection), pk) for pk, value in values.items()]
-        )
+    for name, values in own.items():
+        if here := {pk: value for pk, value in values.items() if pk in pks}:
+            columns = columns | {name: _each(claim, name, here)}
+    claim.table().filter(pk__in=pks).update(**columns)
+
+
+def _each(claim: Claim, name: str, values: dict[int, Any]) -> Any:
+    """The assignment of a column that differs from row to row."""
+    column: Any = claim.model._meta.get_field(name)
+    cases = [When(pk=pk, then=Value(value, column)) for pk, value in values.items()]
+    chosen = Case(*cases, default=F(name), output_field=column)
+    casted = connections[claim.using].features.requires_casted_case_in_updates
+    return Cast(chosen, column) if casted else chosen
 
 
 def _held(claim: Claim, pks: Collection[int]) -> QuerySet[Any]:
@@ -292,7 +296,7 @@ def renew(claim: Claim, pks: Collection[int]) -> set[int]:
     """
     with transaction.atomic(using=claim.using):
         now = db_now(claim.using)
-        rows = _skip_locked(_held(claim, pks).order_by("pk"), claim.using)
+        rows = locking(_held(claim, pks).order_by("pk"), skip_locked=True)
         locked = set(rows.values_list("pk", flat=True))
         claim.table().filter(pk__in=locked).update(
             due_at=now + datetime.timedelta(seconds=conf.lease)
@@ -361,7 +365,7 @@ def _settle_unlocked(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
     settled = defaultdict[Decision, list[int]](list)
     with transaction.atomic(using=claim.using):
         rows = claim.table().filter(claim=claim.token, pk__in=list(outcomes))
-        locked = list(_skip_locked(rows.order_by("pk"), claim.using))
+        locked = list(locking(rows.order_by("pk"), skip_locked=True))
         now = db_now(claim.using)
         _Settling(claim, now).write([(row, outcomes[row.pk]) for row in locked], settled)
     claim.settled.update({decision: len(pks) for decision, pks in settled.items()})
@@ -412,7 +416,7 @@ def _has_had_enough(row: Any, now: datetime.datetime) -> bool:
 
 
 def _since(now: datetime.datetime) -> Coalesce:
-    return Coalesce(F("failing_since"), models.Value(now, output_field=models.DateTimeField()))
+    return Coalesce(F("failing_since"), Value(now, output_field=models.DateTimeField()))
 
 
 class _Settling:
@@ -424,23 +428,29 @@ class _Settling:
         self.stamps = {row.pk: row for row in claim.rows}
 
     def write(
-        self, rows: Iterable[tuple[Any, Outcome]], settled: dict[Decision, list[int]]
+        self, rows: Sequence[tuple[Any, Outcome]], settled: dict[Decision, list[int]]
     ) -> None:
         """Group the rows by what is written of them, and write each group at once."""
-        groups = defaultdict[tuple[Decision, Outcome, int, bool], list[Any]](list)
-        for row, outcome in rows:
-            decision = self._decide(row, outcome)
+        decided = [(row, replace(o, decision=self._decide(row, o))) for row, o in rows]
+        opt_outs = self._standing_opt_outs(decided)
+        groups = defaultdict[tuple[Outcome, int, bool, bool], list[Any]](list)
+        for row, outcome in decided:
             changed = self.is_record and self._is_changed(row)
-            shared = replace(outcome, decision=decision, remote_id="", created=False)
-            groups[decision, shared, row.attempts, changed].append((row, outcome))
+            shared = replace(outcome, remote_id="")
+            groups[shared, row.attempts, changed, row.pk in opt_outs].append(row)
             if not changed:
-                settled[decision].append(row.pk)
-        for (decision, outcome, attempts, changed), members in groups.items():
-            if decision is Decision.SYNCED:
-                self._name(members)
-            if decision is Decision.SYNCED and self.is_record:
-                self._confirm(members)
-            self._update([row for row, _ in members], decision, outcome, attempts, changed)
+                settled[outcome.decision].append(row.pk)
+        names = {row.pk: _storable(outcome.remote_id)[:255] for row, outcome in decided}
+        for (outcome, attempts, changed, is_out), members in groups.items():
+            columns = self._columns(outcome, attempts)
+            if changed:
+                columns |= self._due_again(PERSON if is_out else F("priority"))
+            if is_out:
+                columns["subscription_status"] = Subscription.UNSUBSCRIBED
+            own = self._own(members, names) if outcome.decision is Decision.SYNCED else {}
+            _write(self.claim, {row.pk for row in members}, columns, own)
+        if opt_outs:
+            SubscriptionChange.enter(self.claim.using, opt_outs.values())
 
     def _decide(self, row: Any, outcome: Outcome) -> Decision:
         if self.is_record and not self._is_as_stamped(row) and row.pk in self.stamps:
@@ -467,31 +477,31 @@ class _Settling:
             row.revision != stamp.revision or not self._is_as_stamped(row)
         )
 
-    def _update(
-        self,
-        rows: Sequence[Any],
-        decision: Decision,
-        outcome: Outcome,
-        attempts: int,
-        changed: bool,
-    ) -> None:
-        columns = self._columns(rows, decision, outcome, attempts)
-        if changed:
-            columns |= {"sync_status": Status.PENDING, "due_at": self.now}
-            columns |= {"attempts": 0, "failing_since": None}
-            columns.pop("priority", None)
+    def _due_again(self, priority: Any) -> dict[str, Any]:
+        return {
+            "sync_status": Status.PENDING,
+            "due_at": self.now,
+            "attempts": 0,
+            "failing_since": None,
+            "priority": priority,
+        }
+
+    def _columns(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
+        columns = self._state(outcome, attempts)
         if outcome.call is not None:
             columns["last_call_id"] = outcome.call
-        self._rows(rows).update(**columns)
+        if outcome.decision is Decision.SYNCED and self.is_record:
+            columns["synced_revision"] = F("sent_revision")
+            if outcome.created and issubclass(self.claim.model, Contact):
+                columns["remote_created_at"] = self.now
+        return columns
 
-    def _columns(
-        self, rows: Sequence[Any], decision: Decision, outcome: Outcome, attempts: int
-    ) -> dict[str, Any]:
+    def _state(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
         error = {
             "last_error_code": _storable(outcome.code)[:64],
             "last_error_message": _storable(outcome.message),
         }
-        match decision:
+        match outcome.decision:
             case Decision.SYNCED:
                 return _arrived() | {"last_synced_at": self.now}
             case Decision.SUPERSEDED:
@@ -502,12 +512,12 @@ class _Settling:
                 # The claim stays: a definite answer that comes late is still taken.
                 return error | {"sync_status": Status.UNCONFIRMED, "due_at": None}
             case Decision.RETRY:
-                return error | self._again(rows, outcome, attempts)
+                return error | self._again(outcome, attempts)
             case _:
                 waiting = {"sync_status": Status.PENDING, "claim": None, "due_at": self.now}
                 return waiting | (error if outcome.code else {})
 
-    def _again(self, rows: Sequence[Any], outcome: Outcome, attempts: int) -> dict[str, Any]:
+    def _again(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
         # One wait for all rows of the batch: else they would come back one by one.
         wait = backoff(attempts, conf.backoff, conf.backoff_max)
         return {
@@ -518,33 +528,30 @@ class _Settling:
             "failing_since": _since(self.now),
         }
 
-    def _rows(self, rows: Sequence[Any]) -> Any:
-        return self.claim.table().filter(pk__in=[row.pk for row in rows])
-
-    def _name(self, members: Sequence[tuple[Any, Outcome]]) -> None:
-        """Note how the vendor calls the rows."""
-        ids = {row.pk: _storable(outcome.remote_id)[:255] for row, outcome in members}
-        new = {row.pk: ids[row.pk] for row, _ in members if ids[row.pk] not in ("", row.remote_id)}
-        _write_each(self.claim, "remote_id", new)
-
-    def _confirm(self, members: Sequence[tuple[Any, Outcome]]) -> None:
-        rows = [row for row, _ in members]
-        self._rows(rows).update(synced_revision=F("sent_revision"))
-        cleaned = {
-            row.pk: now_there
-            for row in rows
-            if (now_there := confirmed(self.claim.payloads[row.pk])) != self.claim.payloads[row.pk]
+    def _own(self, rows: Sequence[Any], names: dict[int, str]) -> dict[str, dict[int, Any]]:
+        """How the vendor calls each of the rows, and what it has of them, where that is new."""
+        own: dict[str, dict[int, Any]] = {
+            "remote_id": {r.pk: names[r.pk] for r in rows if names[r.pk] not in ("", r.remote_id)}
         }
-        _write_each(self.claim, "sent_payload", cleaned)
-        if issubclass(self.claim.model, Contact):
-            created = [row for row, outcome in members if outcome.created]
-            self._rows(created).update(remote_created_at=self.now)
-            self._opt_out_again([r for r, o in members if o.created or not r.synced_revision])
+        if self.is_record:
+            payloads = self.claim.payloads
+            there = {row.pk: confirmed(payloads[row.pk]) for row in rows}
+            own["sent_payload"] = {pk: p for pk, p in there.items() if p != payloads[pk]}
+        return own
 
-    def _opt_out_again(self, contacts: Sequence[Contact]) -> None:
+    def _standing_opt_outs(
+        self, decided: Sequence[tuple[Any, Outcome]]
+    ) -> dict[int, SubscriptionChange]:
         """A record that is new in Conversion has to be told of the opt-out that stands here."""
+        contacts = [
+            row
+            for row, outcome in decided
+            if isinstance(row, Contact)
+            and outcome.decision is Decision.SYNCED
+            and (outcome.created or not row.synced_revision)
+        ]
         if not contacts:
-            return
+            return {}
         using = self.claim.using
         unsent = set(
             SubscriptionChange.objects.using(using)
@@ -553,54 +560,58 @@ class _Settling:
             .values_list("contact_id", flat=True)
         )
         standing = SubscriptionChange.standing_opt_outs(using, [(c.pk, c.key) for c in contacts])
-        SubscriptionChange.enter(
-            using,
-            [
-                SubscriptionChange(
-                    contact_id=contact.pk,
-                    address=contact.key,
-                    status=Subscription.UNSUBSCRIBED,
-                    previous_status=contact.subscription_status,
-                    requested_by=opt_out.requested_by,
-                    source="standing opt-out",
-                    reason=opt_out.reason,
-                )
-                for contact, opt_out in zip(contacts, standing, strict=True)
-                if opt_out is not None and contact.pk not in unsent
-            ],
-        )
+        return {
+            contact.pk: SubscriptionChange(
+                contact_id=contact.pk,
+                address=contact.key,
+                status=Subscription.UNSUBSCRIBED,
+                previous_status=contact.subscription_status,
+                requested_by=opt_out.requested_by,
+                source="standing opt-out",
+                reason=opt_out.reason,
+            )
+            for contact, opt_out in zip(contacts, standing, strict=True)
+            if opt_out is not None and contact.pk not in unsent
+        }
 
 
 def expire_engagements(using: str) -> int:
     """An engagement whose worker never came back may have arrived. Returns their number."""
-    now = db_now(using)
     rows = Engagement.unmarked.using(using).filter(
-        sync_status=Status.SENDING, claim__isnull=False, due_at__lte=now
+        sync_status=Status.SENDING, claim__isnull=False, due_at__lte=DbNow()
     )
-    if conf.resend_in_doubt:
-        return _expire_to_resend(rows, now)
-    return rows.update(
-        sync_status=Status.UNCONFIRMED,
-        due_at=None,
-        last_error_code="NO_ANSWER",
-        last_error_message="The worker that was sending it stopped before an answer came.",
-    )
+    return _expire(rows.order_by("pk")) if rows.exists() else 0
 
 
-def _expire_to_resend(rows: QuerySet[Any], now: datetime.datetime) -> int:
-    """A lease that ran out is a try like any other: what kills its workers fails in the end."""
-    using = rows.db
-    with transaction.atomic(using=using):
-        locked = list(_skip_locked(rows.order_by("pk"), using))
-        spent = [row.pk for row in locked if _has_had_enough(row, now)]
-        table: QuerySet[Any] = Engagement.unmarked.using(using)
-        table.filter(pk__in={row.pk for row in locked} - {*spent}).update(
-            sync_status=Status.PENDING,
-            claim=None,
-            attempts=F("attempts") + 1,
-            failing_since=_since(now),
-        )
+@briefly
+def _expire(rows: QuerySet[Any]) -> int:
+    spent: list[int] = []
+    with transaction.atomic(using=rows.db):
+        now = db_now(rows.db)
+        locked = list(locking(rows, skip_locked=True))
+        if conf.resend_in_doubt:
+            # A lease that ran out is a try like any other: what kills its workers fails in the end.
+            spent = [row.pk for row in locked if _has_had_enough(row, now)]
+        table: QuerySet[Any] = Engagement.unmarked.using(rows.db)
         table.filter(pk__in=spent).update(**_failed("NO_ANSWER", GONE))
+        table.filter(pk__in={row.pk for row in locked} - {*spent}).update(**_expired(now))
     if spent:
         signals.row_failed.send_robust(sender=Engagement, pks=spent)
     return len(locked)
+
+
+def _expired(now: datetime.datetime) -> dict[str, Any]:
+    """What becomes of an engagement in doubt."""
+    if conf.resend_in_doubt:
+        return {
+            "sync_status": Status.PENDING,
+            "claim": None,
+            "attempts": F("attempts") + 1,
+            "failing_since": _since(now),
+        }
+    return {
+        "sync_status": Status.UNCONFIRMED,
+        "due_at": None,
+        "last_error_code": "NO_ANSWER",
+        "last_error_message": "The worker that was sending it stopped before an answer came.",
+    }

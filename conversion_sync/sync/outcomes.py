@@ -48,7 +48,7 @@ class Effect(enum.Enum):
     """What an answer says of the channel."""
 
     OK = "the API works"
-    NEUTRAL = "nothing"
+    ANSWERED = "the API is there, and refuses"
     LIMITED = "too many calls"
     CLOSED = "nothing will work until somebody acts"
     FAULT = "the API may be down"
@@ -83,7 +83,7 @@ def effect(error: ConversionError | None) -> Effect:
         case NotSent() | NoAnswer() | ServerError():
             return Effect.FAULT
         case _:
-            return Effect.NEUTRAL
+            return Effect.ANSWERED
 
 
 def splits(error: ConversionError, kind: Kind, *, again: bool) -> bool:

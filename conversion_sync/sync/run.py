@@ -89,7 +89,7 @@ class Run:
             self._slots = slots
             if not slots.probe:
                 return
-            if not self._probe():
+            if self._probe() not in (Effect.OK, Effect.ANSWERED):
                 refusal = briefly(self.gate.refusal)()
                 raise Shut(refusal.wait if refusal else 0.0)
 
@@ -127,9 +127,9 @@ class Run:
         for error in troubles:
             report(error)
 
-    def _probe(self) -> bool:
-        answer = self.call(lambda api: api.get_contact(PROBE))
-        return effect(answer.error) is Effect.OK
+    def _probe(self) -> Effect:
+        """What a harmless call says of the channel."""
+        return effect(self.call(lambda api: api.get_contact(PROBE)).error)
 
     def counts(self, rows: Sequence[SyncedModel], error: ConversionError) -> bool:
         """Whether a try that ended so counts against these rows: the API works otherwise.
@@ -146,9 +146,11 @@ class Run:
             return True
         try:
             self.reserve()
-            return self._probe()
+            probed = self._probe()
         except Shut:
             return False
+        # Who is refused everything learns nothing of a refusal, but something of a fault.
+        return probed is Effect.OK or (probed is Effect.ANSWERED and effect(error) is Effect.FAULT)
 
     def settle(self, claim: Claim, outcomes: dict[int, Outcome], call: int | None = None) -> None:
         """Write what came of the rows, and count it."""

@@ -9,7 +9,8 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from conversion_sync.models import (
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.drain import DrainReport, drain
 from conversion_sync.sync.gate import Gate
+from conversion_sync.sync.run import Run
 
 #: ``FAULTS=long`` runs the long parts, too.
 LONG = os.environ.get("FAULTS") == "long"
@@ -192,6 +194,28 @@ def until_idle(step: float = 20.0, most: int = 500, seconds: float = 1.0) -> lis
         if not reports[-1].go_on:
             later(step)
     raise AssertionError(f"Rows still wait after {most} drains; the gate: {Gate().state()}")
+
+
+class Killed(BaseException):
+    """The process ends here: nothing after it is done, and nothing catches it."""
+
+
+@contextlib.contextmanager
+def dying(call: int, worked: bool) -> Iterator[None]:
+    """Have the process die at its n-th group of calls, before or after the remote's work."""
+    real, counter = Run.calls, Counter[str]()
+
+    def calls(self: Run, make: Sequence[Any]) -> Any:
+        counter["calls"] += 1
+        if counter["calls"] < call:
+            return real(self, make)
+        if worked:
+            real(self, make)
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "calls", calls)
+        yield
 
 
 class Listener:

@@ -103,6 +103,31 @@ def test_a_probe_that_died_is_made_again(box: Sandbox, gate: Gate):
     assert Contact.objects.filter(sync_status="SYNCED").count() == 5
 
 
+def test_a_probe_that_is_refused_opens_the_gate_too(box: Sandbox, gate: Gate):
+    """The key may not read contacts, say: that is an answer, the channel works."""
+    broken(box, gate)
+    later(300)
+    Contact.unmarked.update(due_at="2020-01-01T00:00Z")
+    box.clear_faults()
+    box.fail("status", status=403, method="GET", count=None)
+    report = drain(5)
+    assert (report.synced, report.calls, gets(box)) == (5, 2, 1)
+    assert gate.state().status == "open"
+
+
+@pytest.mark.parametrize(("kind", "counts"), [("html=502", True), ("403", False)])
+def test_where_probes_are_refused_a_fault_is_the_rows_and_a_refusal_is_not(
+    kind: str, counts: bool, box: Sandbox
+):
+    people(1)
+    box.fail("status", status=403, method="GET", count=None)
+    box.fail(kind, method="POST", count=None)
+    for _ in range(3):
+        drain(0.5)
+        later(300)
+    assert Contact.unmarked.get().attempts == (2 if counts else 0)
+
+
 @pytest.mark.parametrize("seconds", [None, "3"])
 def test_a_probe_that_is_answered_429_waits_as_long_as_that_says(
     seconds: str | None, box: Sandbox, gate: Gate

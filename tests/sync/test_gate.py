@@ -202,7 +202,7 @@ def test_the_breaker_opens_after_so_many_faults_in_a_row(gate):
     assert gate.state().reason == "UNREACHABLE"
 
 
-@pytest.mark.parametrize("error", [None, NotFound("no")])
+@pytest.mark.parametrize("error", [None, NotFound("no"), Refused("no", status=403)])
 def test_an_answer_of_the_api_ends_the_row_of_faults(gate, error):
     fault(gate, BREAKER - 1)
     gate.report(error)
@@ -210,12 +210,16 @@ def test_an_answer_of_the_api_ends_the_row_of_faults(gate, error):
     assert gate.state().status == "open"
 
 
-def test_what_says_nothing_of_the_channel_changes_nothing(gate):
-    fault(gate, BREAKER - 1)
-    gate.report(Refused("no", status=403))
+@pytest.mark.parametrize(("error", "works"), [(None, True), (Refused("no", status=403), False)])
+def test_a_refusal_opens_the_breaker_and_is_no_success(gate, error, works):
+    fault(gate)
+    before = db_now("default")
+    pass_time(2)
+    assert take(gate).probe
+    gate.report(error)
     assert gate.state().status == "open"
-    fault(gate, 1)
-    assert gate.state().status == "waiting"
+    assert not take(gate).probe
+    assert gate.works_since(before) is works
 
 
 def test_after_its_wait_the_breaker_lets_one_probe_through(gate):

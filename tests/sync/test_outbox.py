@@ -18,6 +18,7 @@ from conversion_sync.models import (
     Status,
     SubscriptionChange,
 )
+from conversion_sync.models.base import locking
 from conversion_sync.models.fields import db_now
 from conversion_sync.sync import outbox
 from conversion_sync.sync.outbox import (
@@ -401,13 +402,13 @@ def test_an_edit_alone_does_not_keep_a_claim_from_being_renewed():
 def test_rows_that_are_locked_by_somebody_else_are_settled_when_they_are_free(monkeypatch):
     first, second = contact(), contact(BOB)
     taken = claim()
-    real, turns = outbox._skip_locked, []
+    turns: list[int] = []
 
-    def skip(rows, using):
+    def skip(rows, skip_locked):
         turns.append(1)
-        return real(rows.exclude(pk=second.pk) if len(turns) == 1 else rows, using)
+        return locking(rows.exclude(pk=second.pk) if len(turns) == 1 else rows)
 
-    monkeypatch.setattr(outbox, "_skip_locked", skip)
+    monkeypatch.setattr(outbox, "locking", skip)
     assert settle_all(taken) == 2
     assert {fresh(row).sync_status for row in (first, second)} == {Status.SYNCED}
 
@@ -416,7 +417,7 @@ def test_rows_that_stay_locked_are_given_up_when_the_lease_is_over(monkeypatch, 
     settings.CONVERSION_SYNC = {"LEASE": 0.05}
     row = contact()
     taken = claim()
-    monkeypatch.setattr(outbox, "_skip_locked", lambda rows, using: rows.none())
+    monkeypatch.setattr(outbox, "locking", lambda rows, skip_locked: rows.none())
     assert settle_all(taken) == 0
     assert fresh(row).sync_status == Status.SENDING
 

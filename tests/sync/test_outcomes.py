@@ -99,7 +99,7 @@ def test_which_batches_are_split(error, kind, first, again):
         (api.NotSent(), Effect.FAULT),
         (api.NoAnswer(), Effect.FAULT),
         (api.ServerError(), Effect.FAULT),
-        (api.Refused(), Effect.NEUTRAL),
+        (api.Refused(), Effect.ANSWERED),
     ],
 )
 def test_what_the_end_of_a_call_says_of_the_channel(error, said):
