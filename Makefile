@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 ONCE ?=
+ONLY ?=
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -17,7 +18,7 @@ REDIS_URL ?= redis://127.0.0.1:6379/0
 # What a database can break: the rows, their sending, their queue. The clusters of these tests use
 # the database as their broker, but where a test says Redis.
 WITH_DATABASES = tests/databases tests/models tests/sync tests/queues \
-	tests/faults/test_interleavings.py tests/faults/test_table.py
+	tests/faults/test_interleavings.py tests/faults/test_model.py tests/faults/test_table.py
 ON_DATABASE = env -u REDIS_URL TEST_REDIS_URL=$(REDIS_URL)
 
 .PHONY: help demo test test-databases test-faults test-browser test-installation lint format \
@@ -55,8 +56,8 @@ screenshots: $(VENV)/.browser ## take the pictures of the documentation again
 
 # --- Test it ----------------------------------------------------------------------------------
 
-test: $(VENV)/.installed ## the default tests on SQLite, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+test: $(VENV)/.installed ## the default tests on SQLite; ARGS="--cov --cov-report=term": with coverage
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 test-databases: $(VENV)/.databases ## rows, sending, queues and two clusters at once, on PostgreSQL and MariaDB
 	$(ON_DATABASE) DATABASE_URL=$(POSTGRES_URL) $(BIN)/python -m pytest $(WITH_DATABASES) $(ARGS)
@@ -83,8 +84,8 @@ format: $(VENV)/.installed ## put the code in shape
 typecheck: $(VENV)/.installed ## mypy, strict
 	$(BIN)/mypy
 
-benchmark: $(VENV)/.installed ## measure
-	@for script in benchmarks/[a-z]*.py; do \
+benchmark: $(VENV)/.databases ## measure; ONLY=million_rows ARGS="--rows 10000": one of them
+	@for script in benchmarks/$(or $(ONLY),[a-z]*).py; do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
 
 wheel: $(VENV)/.installed ## build the package into dist/

@@ -14,16 +14,20 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-__all__ = ["Ended", "Program", "Together"]
+__all__ = ["HOST", "Ended", "Program", "Together", "free_port", "stop"]
 
+HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
+START_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,34 @@ class Together:
             said, _ = self.keeper.communicate()
             raise Ended(said.strip() or "The keeper of the programs ended.")
 
+    def wait_for(self, port: int) -> None:
+        """Wait until one of them listens there.
+
+        Raises:
+            Ended: one does not run.
+            OSError: nobody listens.
+        """
+        until = time.monotonic() + START_SECONDS
+        while True:
+            self.check()
+            try:
+                socket.create_connection((HOST, port), timeout=1).close()
+                return
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+
     def __exit__(self, *exception: object) -> None:
         self.keeper.communicate()  # closes the pipe, and waits
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def keep(programs: Sequence[Program]) -> str:

@@ -1,67 +1,68 @@
-"""What staff can have done to rows they ticked. Each calls the queryset, and says how many."""
+"""What staff can have done to the rows that they ticked, or to a whole list."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.http import HttpRequest
-from django.utils.translation import gettext_lazy, ngettext
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.admin.types import Admin, Rows
+from conversion_sync.admin import bulk
+from conversion_sync.admin.types import Admin
+from conversion_sync.models import BulkJob
 
-__all__ = ["discard_failed", "mark_as_sent", "resend", "retry_failed", "sync_now"]
+__all__ = [
+    "compare",
+    "discard_failed",
+    "mark_as_sent",
+    "resend",
+    "retry_failed",
+    "set_subscription",
+    "sync_now",
+]
+
+Action = BulkJob.Action
+Answer = HttpResponse | None
 
 
-def _say(modeladmin: Admin, request: HttpRequest, count: int, done: str, nothing: Any) -> None:
-    if count:
-        modeladmin.message_user(request, done % count, messages.SUCCESS)
-    else:
-        modeladmin.message_user(request, nothing, messages.WARNING)
-
-
-@admin.action(description=gettext_lazy("Sync now"), permissions=["sync"])
-def sync_now(modeladmin: Admin, request: HttpRequest, rows: Rows) -> None:
+@admin.action(description=_("Sync now"), permissions=["sync"])
+def sync_now(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
     """Send the rows now."""
-    count = rows.sync_now()
-    done = ngettext("%d row is sent now.", "%d rows are sent now.", count)
-    nothing = gettext_lazy("None of these rows waits to be sent.")
-    _say(modeladmin, request, count, done, nothing)
+    return bulk.respond(Action.SYNC_NOW, modeladmin, request, rows)
 
 
-@admin.action(description=gettext_lazy("Retry failed"), permissions=["sync"])
-def retry_failed(modeladmin: Admin, request: HttpRequest, rows: Rows) -> None:
+@admin.action(description=_("Retry failed"), permissions=["sync"])
+def retry_failed(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
     """Try the failed ones among the rows again."""
-    count = rows.retry_failed()
-    done = ngettext("%d failed row is tried again.", "%d failed rows are tried again.", count)
-    _say(modeladmin, request, count, done, gettext_lazy("None of these rows has failed."))
+    return bulk.respond(Action.RETRY_FAILED, modeladmin, request, rows)
 
 
-@admin.action(description=gettext_lazy("Resend those in doubt"), permissions=["sync"])
-def resend(modeladmin: Admin, request: HttpRequest, rows: Any) -> None:
+@admin.action(description=_("Set subscription"), permissions=["set_subscription"])
+def set_subscription(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
+    """Set the subscription of the contacts, with a reason."""
+    return bulk.respond(Action.SET_SUBSCRIPTION, modeladmin, request, rows)
+
+
+@admin.action(description=_("Compare with Conversion"), permissions=["sync"])
+def compare(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
+    """Report where Conversion has something else, or push ours there."""
+    return bulk.respond(Action.COMPARE, modeladmin, request, rows)
+
+
+@admin.action(description=_("Resend those in doubt"), permissions=["sync"])
+def resend(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
     """Send the engagements in doubt again: they may arrive twice."""
-    count = rows.resend()
-    done = ngettext(
-        "%d engagement in doubt is sent again.", "%d engagements in doubt are sent again.", count
-    )
-    _say(modeladmin, request, count, done, gettext_lazy("None of these engagements is in doubt."))
+    return bulk.respond(Action.RESEND, modeladmin, request, rows)
 
 
-@admin.action(description=gettext_lazy("Mark those in doubt as sent"), permissions=["sync"])
-def mark_as_sent(modeladmin: Admin, request: HttpRequest, rows: Any) -> None:
+@admin.action(description=_("Mark those in doubt as sent"), permissions=["sync"])
+def mark_as_sent(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
     """Take the engagements in doubt for arrived."""
-    count = rows.mark_as_sent()
-    done = ngettext(
-        "%d engagement in doubt is marked as sent.",
-        "%d engagements in doubt are marked as sent.",
-        count,
-    )
-    _say(modeladmin, request, count, done, gettext_lazy("None of these engagements is in doubt."))
+    return bulk.respond(Action.MARK_AS_SENT, modeladmin, request, rows)
 
 
-@admin.action(description=gettext_lazy("Discard failed deletions"), permissions=["sync"])
-def discard_failed(modeladmin: Admin, request: HttpRequest, rows: Any) -> None:
+@admin.action(description=_("Discard failed deletions"), permissions=["sync"])
+def discard_failed(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
     """Forget the failed deletions among the rows: what they held up goes on."""
-    count = rows.discard_failed()
-    done = ngettext("%d failed deletion is discarded.", "%d failed deletions are discarded.", count)
-    _say(modeladmin, request, count, done, gettext_lazy("None of these deletions has failed."))
+    return bulk.respond(Action.DISCARD_FAILED, modeladmin, request, rows)

@@ -40,9 +40,9 @@ class AttentiveForm(ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk is not None:
-            for name, field in self.fields.items():
-                field.show_hidden_initial = not self.is_bound or self._has_shown(name)
+        is_new = self.instance.pk is None
+        for name, field in self.fields.items():
+            field.show_hidden_initial = not is_new and (not self.is_bound or self._has_shown(name))
 
     def _has_shown(self, name: str) -> bool:
         prefix = self.add_initial_prefix(name)

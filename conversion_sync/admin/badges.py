@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,15 +19,26 @@ from conversion_sync.admin import times
 from conversion_sync.admin.remedies import remedy
 from conversion_sync.models import Engagement, Status, SubscriptionChange, SyncedModel
 
-__all__ = ["Badge", "badge", "one_line", "reason", "render", "waits_for_contact"]
+__all__ = [
+    "Badge",
+    "badge",
+    "error",
+    "isolated",
+    "one_line",
+    "opt_out",
+    "reason",
+    "render",
+    "waits_for_contact",
+]
 
 #: A mark beside the words, so that tones differ in shape as well as in colour.
 MARKS = {"ok": "✓", "wait": "○", "busy": "↑", "retry": "↻", "bad": "✕", "doubt": "?", "off": "–"}  # noqa: RUF001  # a dash is meant
 
-REASON_LENGTH = 70
+REASON_LENGTH, CODE_LENGTH = 70, 64
 
-#: Characters that turn the direction of the text around them.
-TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
+#: Characters that nobody sees, but which change what one sees: they turn the direction of the text
+#: around them, hide in words, or are none at all. The joiners of scripts and of emoji stay.
+UNSEEN, JOINERS = frozenset({"Cc", "Cf", "Cs"}), frozenset("\u200c\u200d")
 
 #: What a code means where it came without a message.
 CODES: Mapping[str, Promise] = {
@@ -71,6 +83,20 @@ def render(badge: Badge) -> SafeString:
     )
 
 
+def isolated(text: str) -> SafeString:
+    """A text that does not turn what stands around it, as HTML."""
+    return format_html("<bdi>{}</bdi>", text)
+
+
+def error(message: str, code: str) -> SafeString:
+    """A message that was made harmless, and its code, as HTML."""
+    return format_html(
+        '<span class="cs-error"><bdi>{}</bdi> <code>{}</code></span>',
+        message,
+        one_line(code, CODE_LENGTH),
+    )
+
+
 def waits_for_contact(row: SyncedModel) -> bool:
     """Whether an event's contact has to arrive before it.
 
@@ -86,16 +112,29 @@ def waits_for_contact(row: SyncedModel) -> bool:
 
 
 def one_line(text: str, length: int) -> str:
-    """The text on one line, cut to ``length``, with nothing that turns its direction."""
-    text = " ".join(text[: length * 4].translate(TURNS).split())
+    """The text on one line, cut to ``length``, without what is unseen."""
+    text = "".join(filter(_is_seen, " ".join(text[: length * 4].split())))
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def _is_seen(character: str) -> bool:
+    return character in JOINERS or unicodedata.category(character) not in UNSEEN
 
 
 def reason(row: SyncedModel) -> str:
     """Why the last try did not succeed, in a few words; blank where it did."""
     if message := one_line(row.last_error_message, REASON_LENGTH):
         return message
-    return str(CODES.get(row.last_error_code, row.last_error_code))
+    return str(CODES.get(row.last_error_code) or one_line(row.last_error_code, REASON_LENGTH))
+
+
+def opt_out(change: SubscriptionChange) -> Badge:
+    """What a contact's badge is accompanied by while an opt-out of the contact has not arrived."""
+    why = reason(change)
+    if change.sync_status == Status.FAILED:
+        words = _("Opt-out failed: %s") % why if why else _("Opt-out failed")
+        return Badge("bad", words, _advice(change))
+    return Badge("retry", _("Opt-out not arrived yet"), why)
 
 
 def _synced(row: SyncedModel, now: datetime, held_up: str) -> Badge:
@@ -131,9 +170,12 @@ def _sending(row: SyncedModel, now: datetime, held_up: str) -> Badge:
 
 def _failed(row: SyncedModel, now: datetime, held_up: str) -> Badge:
     why = reason(row)
+    return Badge("bad", _("Failed: %s") % why if why else _("Failed"), _advice(row))
+
+
+def _advice(row: SyncedModel) -> str:
     when = times.exact(row.last_attempt_at) if row.last_attempt_at else ""
-    detail = " – ".join(filter(None, (when, remedy(row.last_error_code))))  # noqa: RUF001  # a dash is meant
-    return Badge("bad", _("Failed: %s") % why if why else _("Failed"), detail)
+    return " – ".join(filter(None, (when, remedy(row.last_error_code))))  # noqa: RUF001  # a dash is meant
 
 
 def _unconfirmed(row: SyncedModel, now: datetime, held_up: str) -> Badge:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -21,16 +21,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from conversion_sync.admin import actions, badges, pairs
+from conversion_sync.admin import actions, badges, bulk, pairs
 from conversion_sync.admin.attentive import AttentiveForm
-from conversion_sync.admin.lists import SyncedChangeList
+from conversion_sync.admin.lists import LongListAdmin
 from conversion_sync.admin.panel import panel
 from conversion_sync.admin.types import Admin, ChangeList
-from conversion_sync.models import ImmutableEngagement, Status, SyncedModel, attributed
+from conversion_sync.models import BulkJob, ImmutableEngagement, Status, SyncedModel, attributed
 
 __all__ = ["ReadOnlyAdmin", "SyncedAdmin", "variables_table"]
 
-JS = ("conversion_sync/filter.js", "conversion_sync/live.js")
+JS = ("conversion_sync/filter.js", "conversion_sync/live.js", "conversion_sync/zone.js")
 
 #: What the buttons of a row's page do.
 ROW_ACTIONS = frozenset({"sync_now", "retry_failed", "resend", "mark_as_sent", "discard_failed"})
@@ -62,19 +62,14 @@ class ReadOnlyAdmin(Admin):
         return False
 
 
-class SyncedAdmin(Admin):
+class SyncedAdmin(LongListAdmin):
     """Rows that say of themselves whether they have arrived."""
 
     actions: Any = (actions.sync_now, actions.retry_failed)
     change_form_template = "admin/conversion_sync/change_form.html"
-    change_list_template = "admin/conversion_sync/change_list.html"
     formfield_overrides: ClassVar[Any] = {models.JSONField: {"form_class": pairs.PairsField}}
-    list_per_page = 50
     ordering = ("-pk",)
     search_fields = ("pk",)  # For the search box; `matches` says what is looked at.
-    # Counts would scan the table.
-    show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
 
     #: The page for those who may change the row, and for those who may look at it.
     edit_fieldsets: ClassVar[Fieldsets] = ()
@@ -94,8 +89,12 @@ class SyncedAdmin(Admin):
 
     # Lists
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return SyncedChangeList
+    def get_changelist_instance(self, request: Any) -> ChangeList:
+        """As Django's, made once for a request: an action asks for it again."""
+        if not hasattr(request, "conversion_sync_list"):
+            request.conversion_sync_list = super().get_changelist_instance(request)
+        changelist: ChangeList = request.conversion_sync_list
+        return changelist
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -107,27 +106,22 @@ class SyncedAdmin(Admin):
         """What a search for this term finds."""
         raise NotImplementedError
 
-    def prepare(self, rows: Sequence[Any]) -> None:
-        """Note on each of the rows on a page what holds it up: few queries for all."""
-
-    @admin.display(description=gettext_lazy("status"), ordering="sync_status")
+    @admin.display(description=gettext_lazy("status"))
     def sync_state(self, row: SyncedModel) -> SafeString:
         """The badge."""
         held_up = getattr(row, "held_up", "")
         return badges.render(badges.badge(row, timezone.now(), held_up))
 
-    @admin.display(description=gettext_lazy("last error"), ordering="last_error_code")
+    @admin.display(description=gettext_lazy("last error"))
     def error(self, row: SyncedModel) -> str | SafeString:
         """Why the last try did not succeed."""
         # The badge of a failed row says why.
         why = "" if row.sync_status == Status.FAILED else badges.reason(row)
         if not row.last_error_code and not why:
             return ""
-        return format_html(
-            '<span class="cs-error"><bdi>{}</bdi> <code>{}</code></span>', why, row.last_error_code
-        )
+        return badges.error(why, row.last_error_code)
 
-    @admin.display(description=gettext_lazy("last sync"), ordering="last_synced_at")
+    @admin.display(description=gettext_lazy("last sync"))
     def synced_at(self, row: SyncedModel) -> Any:
         """When the row last arrived."""
         return row.last_synced_at
@@ -210,11 +204,11 @@ class SyncedAdmin(Admin):
         """One of the actions, on this row."""
         row = self.row_or_404(request, object_id)
         name = request.POST.get("action", "")
-        found = self.get_actions(request).get(name) if name in ROW_ACTIONS else None
-        if found is None:
+        if name not in ROW_ACTIONS or name not in self.get_actions(request):
             raise PermissionDenied
         with self.on_behalf_of(request):
-            found[0](self, request, self.get_queryset(request).filter(pk=row.pk))
+            rows = self.get_queryset(request).filter(pk=row.pk)
+            bulk.at_once(BulkJob.Action(name), self, request, rows)
         if self.get_object(request, unquote(object_id)) is None:
             changelist = f"admin:conversion_sync_{self.model._meta.model_name}_changelist"
             return HttpResponseRedirect(reverse(changelist, current_app=self.admin_site.name))
@@ -277,21 +271,7 @@ class SyncedAdmin(Admin):
         user: Any = request.user
         return bool(user.has_perm(f"{meta.app_label}.sync_{meta.model_name}"))
 
-    # Deletion
-
-    def get_deleted_objects(self, objs: Any, request: Any) -> Any:
-        """What goes: the rows themselves, and in numbers what goes with them."""
-        rows = list(objs)
-        counts: dict[Any, int] = {self.model._meta.verbose_name_plural: len(rows)}
-        counts |= {words: count for words, count in self.what_goes_with(rows) if count}
-        missing = set() if self.has_delete_permission(request) else {self.model._meta.verbose_name}
-        missing |= self.missing_to_delete(request, counts)
-        return [str(row) for row in rows], counts, missing, []
-
-    def what_goes_with(self, rows: Sequence[Any]) -> Iterable[tuple[Any, int]]:
-        """What else is deleted with these rows: words and numbers."""
-        return ()
-
-    def missing_to_delete(self, request: HttpRequest, counts: dict[Any, int]) -> set[Any]:
-        """The kinds of rows that would go, and that this person may not delete."""
-        return set()
+    def has_set_subscription_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may set the subscription of contacts."""
+        user: Any = request.user
+        return bool(user.has_perm("conversion_sync.set_subscription"))

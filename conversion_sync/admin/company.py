@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from conversion_sync.admin import search
-from conversion_sync.admin.attentive import AttentiveForm
+from conversion_sync.admin import actions, search
 from conversion_sync.admin.base import variables_table
 from conversion_sync.admin.comparing import ComparedAdmin
+from conversion_sync.admin.deleting import Consequence, DeletableAdmin, Few, in_conversion
 from conversion_sync.admin.filters import ErrorFilter, RecordStatusFilter
+from conversion_sync.admin.portable import PortableAdmin
+from conversion_sync.admin.record_form import RecordForm
 from conversion_sync.admin.waiting import note_deletions
-from conversion_sync.conf import conf
 from conversion_sync.models import Company, Contact, Deletion
 
 __all__ = ["CompanyAdmin"]
@@ -33,12 +34,13 @@ COMPANY = (
 
 
 @admin.register(Company)
-class CompanyAdmin(ComparedAdmin):
+class CompanyAdmin(PortableAdmin, ComparedAdmin, DeletableAdmin):
     """Companies, and whether Conversion knows of them."""
 
-    form = AttentiveForm
+    actions = (*ComparedAdmin.actions, actions.compare)
+    form = RecordForm
     list_display = (
-        "__str__",
+        "name",
         "sync_state",
         "external_id",
         "base_domain",
@@ -48,14 +50,20 @@ class CompanyAdmin(ComparedAdmin):
     )
     list_filter = (RecordStatusFilter, ErrorFilter, "updated_at")
     search_help_text = _("By the beginning of the name or the external id.")
+    sortable_by = ("name", "external_id")
     edit_fieldsets = (
-        (None, {"fields": COMPANY}),
+        (None, {"fields": (*COMPANY[:2], "confirmed_key", *COMPANY[2:])}),
         (_("Variables"), {"fields": ("custom_variables",)}),
     )
     view_fieldsets = (
         (None, {"fields": COMPANY}),
         (_("Variables"), {"fields": ("variables",)}),
     )
+
+    @admin.display(description=_("name"), ordering="company_name")
+    def name(self, company: Company) -> str:
+        """The name, or the id where there is none."""
+        return str(company)
 
     @admin.display(description=_("custom variables"))
     def variables(self, company: Company) -> str:
@@ -68,8 +76,13 @@ class CompanyAdmin(ComparedAdmin):
     def prepare(self, rows: Sequence[Company]) -> None:
         note_deletions(rows, Deletion.Kind.COMPANY)
 
-    def what_goes_with(self, rows: Sequence[Company]) -> Iterable[tuple[Any, int]]:
-        people = Contact.objects.filter(company__in=[row.pk for row in rows])
-        yield _("Contacts that stay, without a company"), people.count()
-        if conf.delete_remote:
-            yield _("Companies deleted in Conversion, too"), sum(bool(row.sent_key) for row in rows)
+    def consequences(self, rows: QuerySet[Company]) -> Iterator[Consequence]:
+        people = Few.of(Contact.objects.filter(company__in=rows))
+        if people.count:
+            words = ngettext(
+                "%d contact loses its company, and is pushed again without the name:",
+                "%d contacts lose their company, and are pushed again without the name:",
+                people.count,
+            )
+            yield Consequence(words % people.count, people)
+        yield from in_conversion(rows)

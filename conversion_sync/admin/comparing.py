@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from conversion_sync.admin.badges import CODES, one_line
+from conversion_sync.admin.badges import CODES, isolated, one_line
 from conversion_sync.admin.base import SyncedAdmin
 from conversion_sync.admin.panel import in_words
 from conversion_sync.admin.remedies import remedy
@@ -31,6 +31,8 @@ __all__ = ["ComparedAdmin"]
 
 #: Seconds that a person waits for a slot.
 PATIENCE = 5.0
+
+NAME_LENGTH = 100
 
 STATES = {
     State.SAME: gettext_lazy("Same"),
@@ -50,14 +52,23 @@ class CannotCompare(Exception):
 
 @dataclass(frozen=True)
 class Line:
-    """One field in the table."""
+    """One field in the table; ``key`` is its name as it is, not as it is shown."""
 
+    key: str
     name: str
     ours: str
     theirs: str
     words: str
     is_same: bool
     can_take: bool
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What this person may do about a difference, besides pushing ours."""
+
+    take: bool
+    opt_out: bool
 
 
 class ComparedAdmin(SyncedAdmin):
@@ -105,21 +116,30 @@ class ComparedAdmin(SyncedAdmin):
             "row_address": self.row_url("change", row),
             "comparison": comparison,
             "problem": problem,
+            "may": self._rights(request, row),
             "lines": [_line(row, field) for field in comparison.fields] if comparison else [],
             "status": comparison and _status(comparison.remote_status),
         }
         return TemplateResponse(request, "admin/conversion_sync/compare.html", context)
 
+    def _rights(self, request: HttpRequest, row: Any) -> Rights:
+        is_contact = isinstance(row, Contact)
+        return Rights(
+            take=self.has_change_permission(request, row),
+            opt_out=is_contact and self.has_set_subscription_permission(request),
+        )
+
     def _decide(self, request: HttpRequest, row: Any) -> HttpResponse:
+        may = self._rights(request, row)
         match request.POST.get("action"):
             case "push":
                 rows: Any = self.get_queryset(request)
                 rows.filter(pk=row.pk).sync_now()
                 self.message_user(request, _("Ours is sent now."), messages.SUCCESS)
-            case "take":
+            case "take" if may.take:
                 if not self._take(request, row, request.POST.getlist("field")):
                     return HttpResponseRedirect(self.row_url("compare", row))
-            case "opt_out" if isinstance(row, Contact):
+            case "opt_out" if may.opt_out:
                 self._take_opt_out(request, row)
             case _:
                 raise PermissionDenied
@@ -140,7 +160,7 @@ class ComparedAdmin(SyncedAdmin):
                 taken = take_theirs(row, remote, names)
         except ValidationError as error:
             text = _("Nothing was taken: %s") % " ".join(error.messages)
-            self.message_user(request, one_line(text, 500), messages.ERROR)
+            self.message_user(request, isolated(one_line(text, 500)), messages.ERROR)
             return False
         except OperationalError:
             raise
@@ -150,7 +170,7 @@ class ComparedAdmin(SyncedAdmin):
             return False
         words = _("Taken from Conversion: %s.") % one_line(", ".join(taken), 500)
         self.log_change(request, row, words)
-        self.message_user(request, words, messages.SUCCESS)
+        self.message_user(request, isolated(words), messages.SUCCESS)
         return True
 
     def _take_opt_out(self, request: HttpRequest, row: Contact) -> None:
@@ -190,7 +210,8 @@ def _ask(row: Any) -> Comparison:
 
 def _line(row: Any, field: Field) -> Line:
     return Line(
-        name=field.name,
+        key=field.name,
+        name=one_line(field.name, NAME_LENGTH),
         ours=in_words(field.ours),
         theirs=in_words(field.theirs),
         words=str(STATES[field.state]),

@@ -11,17 +11,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import times
-from conversion_sync.admin.attentive import AttentiveForm
+from conversion_sync.admin.record_form import RecordForm
 from conversion_sync.models import Contact, Subscription, SubscriptionChange
 
 __all__ = ["ContactForm"]
 
 
-class ContactForm(AttentiveForm):
+class ContactForm(RecordForm):
     """Knows who fills it in (``user``), and what the consent log says of the contact."""
 
     user: ClassVar[Any]
     LAST_WORD = frozenset({"subscription_status"})
+    CARRIED_OVER = gettext_lazy("The subscription is carried over.")
 
     reason = forms.CharField(
         label=gettext_lazy("Reason"),

@@ -21,6 +21,7 @@ class DeletionAdmin(ReadOnlyAdmin, SyncedAdmin):
     actions = (*SyncedAdmin.actions, actions.discard_failed)
     list_display = ("key", "sync_state", "kind", "requested_by", "created_at", "error", "synced_at")
     list_filter = (EventStatusFilter, ErrorFilter, "kind", "created_at")
+    sortable_by = ("created_at",)
     search_help_text = _("By the beginning of the email or the external id.")
     view_fieldsets = (
         (None, {"fields": ("key", "kind", "successor", "requested_by", "created_at")}),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from conversion_sync.admin import actions, search
 from conversion_sync.admin.base import SyncedAdmin, variables_table
+from conversion_sync.admin.deleting import Consequence, DeletableAdmin
 from conversion_sync.admin.engagement_form import EngagementForm
 from conversion_sync.admin.filters import ErrorFilter, EventStatusFilter
 from conversion_sync.admin.waiting import note_contacts
-from conversion_sync.models import Engagement, ImmutableEngagement
+from conversion_sync.models import Engagement, ImmutableEngagement, Status
 
 __all__ = ["EngagementAdmin"]
 
@@ -23,7 +25,7 @@ EVENT = ("contact", "name", "description", "occurred_at")
 
 
 @admin.register(Engagement)
-class EngagementAdmin(SyncedAdmin):
+class EngagementAdmin(DeletableAdmin):
     """What happened with contacts; to be edited until it is sent."""
 
     actions = (*SyncedAdmin.actions, actions.resend, actions.mark_as_sent)
@@ -32,6 +34,7 @@ class EngagementAdmin(SyncedAdmin):
     list_display = ("name", "sync_state", "contact", "occurred_at", "error", "synced_at")
     list_filter = (EventStatusFilter, ErrorFilter, "occurred_at")
     list_select_related = ("contact",)
+    sortable_by = ("occurred_at",)
     search_help_text = _("By the beginning of the contact's email or of the source key.")
     edit_fieldsets = (
         (None, {"fields": EVENT}),
@@ -70,6 +73,24 @@ class EngagementAdmin(SyncedAdmin):
 
     def prepare(self, rows: Sequence[Engagement]) -> None:
         note_contacts(rows)
+
+    def consequences(self, rows: QuerySet[Engagement]) -> Iterator[Consequence]:
+        arrived = rows.filter(sync_status=Status.SYNCED).count()
+        unsent = rows.exclude(sync_status=Status.SYNCED).count()
+        if arrived:
+            words = ngettext(
+                "%d has arrived in Conversion, and stays there.",
+                "%d have arrived in Conversion, and stay there.",
+                arrived,
+            )
+            yield Consequence(words % arrived)
+        if unsent:
+            words = ngettext(
+                "%d has not arrived in Conversion, and is not sent any more.",
+                "%d have not arrived in Conversion, and are not sent any more.",
+                unsent,
+            )
+            yield Consequence(words % unsent)
 
     def save_model(self, request: HttpRequest, obj: Engagement, form: Any, change: bool) -> None:  # type: ignore[override]  # this model's rows
         """As the base.

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from conversion_sync.admin.badges import CODES
 from conversion_sync.admin.types import Admin, ChangeList
 from conversion_sync.models import Status
 
@@ -69,13 +70,21 @@ class ErrorFilter(admin.SimpleListFilter):
         )
         codes = set(rows.order_by().values_list("last_error_code", flat=True).distinct())
         chosen = self.used_parameters.get(self.parameter_name)
-        return [(code, code) for code in sorted({*codes, chosen} - {"", None})]
+        return [(code, _words(code)) for code in sorted({*codes, chosen} - {"", None})]
 
     def has_output(self) -> bool:
         return True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(last_error_code=self.value()) if self.value() else queryset
+        if not self.value():
+            return queryset
+        # What has arrived has no error; the index begins with the status.
+        unsynced = [status for status in Status if status != Status.SYNCED]
+        return queryset.filter(sync_status__in=unsynced, last_error_code=self.value())
+
+
+def _words(code: str) -> str:
+    return f"{CODES[code]} ({code})" if code in CODES else code
 
 
 def recent_values(column: str, name: Any) -> type[admin.SimpleListFilter]:

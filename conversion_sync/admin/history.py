@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,64 +13,81 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from conversion_sync.admin import badges, times
+from conversion_sync.admin.panel import pace
 from conversion_sync.admin.waiting import note_contacts
 from conversion_sync.models import Contact, Engagement, SubscriptionChange, SyncedModel
 
-__all__ = ["history_context"]
+__all__ = ["history_context", "may_view"]
 
 #: So many of each are shown; the lists hold all.
 NEWEST = 20
 
+TEXT_LENGTH = 500
+
 
 @dataclass(frozen=True)
 class Line:
-    """A row, its badge, its page and its time."""
+    """A row, its badge, its page, its time, and what was said of it."""
 
     row: Any
     badge: SafeString
     address: str
     when: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """The newest rows of one kind, and the list of all.
+
+    ``every``: seconds after which it shows itself anew; 0 where nothing is on its way.
+    """
+
+    lines: Sequence[Line]
+    address: str
+    every: int
 
 
 def history_context(request: HttpRequest, contact: Contact, site: AdminSite) -> dict[str, Any]:
     """What the contact's page shows, of what this person may look at."""
-    user: Any = request.user
     context: dict[str, Any] = {}
-    if _may_view(user, "engagement"):
-        rows = Engagement.objects.filter(contact=contact).order_by("-occurred_at", "-pk")
-        context["engagements"] = _lines(rows, contact, site, "occurred_at")
-        context["engagements_address"] = _address(site, "engagement", "changelist")
-    if user.has_perm("conversion_sync.add_engagement"):
-        context["log_address"] = _address(site, "engagement", "add")
-    if _may_view(user, "subscriptionchange"):
+    if may_view(request, "engagement"):
+        engagements = Engagement.objects.filter(contact=contact).order_by("-occurred_at", "-pk")
+        context["engagements"] = _section(engagements, contact, site, "occurred_at", "name")
+    if may_view(request, "subscriptionchange"):
         changes = SubscriptionChange.objects.filter(contact=contact).order_by("-pk")
-        context["consent"] = _lines(changes, contact, site, "created_at")
-        context["consent_address"] = _address(site, "subscriptionchange", "changelist")
+        context["consent"] = _section(changes, contact, site, "created_at", "reason")
     return context
 
 
-def _may_view(user: Any, model: str) -> bool:
+def may_view(request: HttpRequest, model: str) -> bool:
+    """Whether this person may look at rows of this kind."""
+    user: Any = request.user
     return any(user.has_perm(f"conversion_sync.{right}_{model}") for right in ("view", "change"))
 
 
-def _lines(rows: Any, contact: Contact, site: AdminSite, when: str) -> list[Line]:
+def _section(rows: Any, contact: Contact, site: AdminSite, when: str, text: str) -> Section:
     found: list[Any] = list(rows[:NEWEST])
     for row in found:
         row.contact = contact
     note_contacts(found)
     now = timezone.now()
-    return [
-        Line(row, _badge(row, now), _page(site, row), times.exact(getattr(row, when)))
+    lines = [
+        Line(
+            row,
+            _badge(row, now),
+            _address(site, row._meta.model_name, "change", row.pk),
+            times.exact(getattr(row, when)),
+            badges.one_line(getattr(row, text), TEXT_LENGTH),
+        )
         for row in found
     ]
+    address = _address(site, rows.model._meta.model_name, "changelist")
+    return Section(lines, address, min(filter(None, map(pace, found)), default=0))
 
 
 def _badge(row: SyncedModel, now: Any) -> SafeString:
     return badges.render(badges.badge(row, now, getattr(row, "held_up", "")))
-
-
-def _page(site: AdminSite, row: SyncedModel) -> str:
-    return _address(site, str(row._meta.model_name), "change", row.pk)
 
 
 def _address(site: AdminSite, model: str, page: str, *args: Any) -> str:

@@ -16,22 +16,25 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from conversion_sync.admin.badges import one_line
+from conversion_sync.admin import badges
 from conversion_sync.admin.base import ReadOnlyAdmin
+from conversion_sync.admin.call_rows import rows_of
 from conversion_sync.admin.dashboard import dashboard
 from conversion_sync.admin.filters import recent_values
+from conversion_sync.admin.lists import LongListAdmin
+from conversion_sync.admin.remedies import remedy
 from conversion_sync.models import ApiCall, ApiGate, Heartbeat, Wakeup
 from conversion_sync.models.base import announce
 from conversion_sync.sync.gate import Gate
 
 __all__ = ["ApiCallAdmin", "ApiGateAdmin", "HeartbeatAdmin", "WakeupAdmin"]
 
+#: The most of an error's message that a list shows, and a page.
+LIST_LENGTH, PAGE_LENGTH = 90, 2000
 
-class OperationsAdmin(ReadOnlyAdmin):
+
+class OperationsAdmin(ReadOnlyAdmin, LongListAdmin):
     """All columns, to look at."""
-
-    show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
 
     class Media:
         css = {"all": ("conversion_sync/admin.css",)}  # noqa: RUF012  # Django's own convention
@@ -41,6 +44,9 @@ class OperationsAdmin(ReadOnlyAdmin):
 class ApiCallAdmin(OperationsAdmin):
     """The call log."""
 
+    change_form_template = "admin/conversion_sync/call_change_form.html"
+    fields = ("started_at", "endpoint", "rows", "duration", "answer", "whole_error")
+    readonly_fields = fields
     list_display = ("started_at", "endpoint", "rows", "duration", "answer", "error")
     list_display_links = ("started_at", "endpoint")
     list_filter = (
@@ -48,28 +54,41 @@ class ApiCallAdmin(OperationsAdmin):
         recent_values("error_code", gettext_lazy("error")),
         "started_at",
     )
-    list_per_page = 50
+    sortable_by = ("started_at",)
 
-    @admin.display(description=gettext_lazy("duration"), ordering="duration_ms")
+    @admin.display(description=gettext_lazy("duration"))
     def duration(self, call: ApiCall) -> str:
         """How long the call took."""
         return _("%d ms") % call.duration_ms
 
-    @admin.display(description=gettext_lazy("HTTP status"), ordering="http_status")
+    @admin.display(description=gettext_lazy("HTTP status"))
     def answer(self, call: ApiCall) -> str:
         """The HTTP status, if there was an answer."""
         return str(call.http_status) if call.http_status else _("none")
 
-    @admin.display(description=gettext_lazy("error"), ordering="error_code")
+    @admin.display(description=gettext_lazy("error"))
     def error(self, call: ApiCall) -> str | SafeString:
         """What went wrong, if anything did."""
         if not call.error_code:
             return ""
+        return badges.error(badges.one_line(call.error_message, LIST_LENGTH), call.error_code)
+
+    @admin.display(description=gettext_lazy("error"))
+    def whole_error(self, call: ApiCall) -> str | SafeString:
+        """What went wrong, at length, and what to do."""
+        if not call.error_code:
+            return _("none")
         return format_html(
-            '<span class="cs-error"><bdi>{}</bdi> <code>{}</code></span>',
-            one_line(call.error_message, 90),
-            call.error_code,
+            '{}<p class="cs-remedy">{}</p>',
+            badges.error(badges.one_line(call.error_message, PAGE_LENGTH), call.error_code),
+            remedy(call.error_code),
         )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["kinds"] = list(rows_of(kwargs["obj"], request, self.admin_site))
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 @admin.register(ApiGate)

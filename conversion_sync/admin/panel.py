@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -21,7 +21,7 @@ from conversion_sync.models import ApiCall, Status, SyncedModel
 from conversion_sync.models.base import Record
 from conversion_sync.sync.compare import next_push
 
-__all__ = ["Panel", "in_words", "panel"]
+__all__ = ["Panel", "in_words", "pace", "panel"]
 
 MESSAGE_LENGTH, VALUE_LENGTH = 2000, 300
 
@@ -61,6 +61,10 @@ class Panel:
     buttons: list[Button] = field(default_factory=list)
     every: int = 0
 
+    def at_pace(self, every: int) -> Panel:
+        """The same, which shows itself anew as often as this asks for, or itself."""
+        return replace(self, every=min(filter(None, (self.every, every)), default=0))
+
 
 def panel(row: SyncedModel, badge: SafeString, site: AdminSite, actions: Collection[str]) -> Panel:
     """What is known of the row's way to Conversion; blank facts are left out.
@@ -74,11 +78,12 @@ def panel(row: SyncedModel, badge: SafeString, site: AdminSite, actions: Collect
         _changes(row),
         isinstance(row, Record) and row.sent_payload is None,
         [button for button in _buttons(row) if button.action in actions],
-        _every(row),
+        pace(row),
     )
 
 
-def _every(row: SyncedModel) -> int:
+def pace(row: SyncedModel) -> int:
+    """Seconds after which a row on its way is looked at anew; 0 where it is not."""
     if row.sync_status not in (Status.PENDING, Status.SENDING):
         return 0
     soon = row.due_at is None or row.due_at < timezone.now() + datetime.timedelta(seconds=LATER)
@@ -101,7 +106,7 @@ def _changes(row: SyncedModel) -> list[PushedField]:
     if not isinstance(row, Record) or row.sync_status == Status.SYNCED:
         return []
     return [
-        PushedField(change.name, in_words(change.known), in_words(change.becomes))
+        PushedField(in_words(change.name), in_words(change.known), in_words(change.becomes))
         for change in next_push(row)
     ]
 
@@ -117,14 +122,17 @@ def _facts(row: SyncedModel, site: AdminSite) -> Iterator[tuple[str, Any]]:
     yield _("Last sync"), row.last_synced_at and times.exact(row.last_synced_at)
     yield _("Last try"), row.last_attempt_at and times.exact(row.last_attempt_at)
     yield _("Last call"), _call(row, site)
-    yield _("Id in Conversion"), row.remote_id
+    yield (
+        _("Id in Conversion"),
+        row.remote_id and badges.isolated(badges.one_line(row.remote_id, VALUE_LENGTH)),
+    )
 
 
 def _error(row: SyncedModel) -> SafeString | str:
     message = badges.one_line(row.last_error_message, MESSAGE_LENGTH) or badges.reason(row)
     if not message:
         return ""
-    return format_html("<bdi>{}</bdi> <code>{}</code>", message, row.last_error_code)
+    return badges.error(message, row.last_error_code)
 
 
 def _call(row: SyncedModel, site: AdminSite) -> SafeString | str:

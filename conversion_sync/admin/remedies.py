@@ -34,7 +34,7 @@ REMEDIES: Mapping[str, Promise] = {
     ),
     "NO_ANSWER": _(
         "It is tried again by itself, except an engagement: look in Conversion whether that "
-        "arrived, then choose “Resend” or “Mark as sent”."
+        "arrived, then choose “Resend” or “Mark as sent”. A record that failed for good: retry."
     ),
     "UNREACHABLE": _("Nothing to do: Conversion is asked again by itself until it answers."),
     "REDIRECTED": _(
@@ -45,6 +45,10 @@ REMEDIES: Mapping[str, Promise] = {
         "permission chooses “Subscribe anyway”, with the reason."
     ),
     "MISSING": _("Retry; if it comes again, tell Conversion's support."),
+    "BUG": _(
+        "Have an administrator read the log of the worker, and report what it says. It is tried "
+        "again by itself, except an engagement, which is in doubt."
+    ),
 }
 
 _UNKNOWN = _("Retry; if it comes again, ask Conversion's support, with the code and the message.")

@@ -94,6 +94,7 @@ class SubscriptionChangeAdmin(ReadOnlyAdmin, SyncedAdmin):
         "created_at",
     )
     list_select_related = ("contact",)
+    sortable_by = ("created_at",)
     search_help_text = _("By the beginning of the email.")
     view_fieldsets = (
         (

@@ -1,4 +1,8 @@
-"""Times in the words in which people say them."""
+"""Times in the words in which people say them.
+
+The reader's zone is the one that is active: the site's own, or that of the browser where
+``conversion_sync.middleware.browser_time_zone`` is installed.
+"""
 
 from __future__ import annotations
 
@@ -53,5 +57,5 @@ def since(moment: datetime, now: datetime) -> str:
 
 
 def exact(moment: datetime) -> str:
-    """Date and time to the second, in the reader's zone."""
-    return date_format(timezone.localtime(moment), "j M Y H:i:s")
+    """Date and time to the second, in the reader's zone, which is named."""
+    return date_format(timezone.localtime(moment), "j M Y H:i:s T")

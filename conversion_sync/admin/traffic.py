@@ -13,6 +13,8 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from conversion_sync.admin import times
+from conversion_sync.admin.paging import grouped
 from conversion_sync.models import ApiCall
 
 __all__ = ["Bar", "Traffic", "last_day", "last_hour"]
@@ -44,8 +46,19 @@ class Traffic:
     median: int
     p95: int
     bars: Sequence[Bar]
+    scale: str
     width: int = WIDTH
     height: int = HEIGHT
+
+    @property
+    def calls_in_words(self) -> str:
+        """The number of calls, for reading."""
+        return grouped(self.calls)
+
+    @property
+    def failed_in_words(self) -> str:
+        """The number of calls that failed, for reading."""
+        return grouped(self.failed)
 
     @property
     def error_rate(self) -> str:
@@ -83,13 +96,15 @@ def _traffic(title: str, start: datetime.datetime, size: int, count: int, using:
         rows.values_list("duration_ms").annotate(n=Count("pk")).order_by("duration_ms")
     )
     spans = [start + datetime.timedelta(seconds=size * index) for index in range(count)]
+    bars = [(at, *found.get(at, (0, 0))) for at in spans]
     return Traffic(
         title=title,
         calls=sum(calls for calls, _failed in found.values()),
         failed=sum(failed for _calls, failed in found.values()),
         median=_quantile(durations, 0.5),
         p95=_quantile(durations, 0.95),
-        bars=_bars([(at, *found.get(at, (0, 0))) for at in spans]),
+        bars=_bars(bars),
+        scale=_scale(bars, size),
     )
 
 
@@ -120,6 +135,21 @@ def _bars(spans: Sequence[tuple[datetime.datetime, int, int]]) -> list[Bar]:
         for index, (at, calls, failed) in enumerate(spans)
         if calls
     ]
+
+
+def _scale(spans: Sequence[tuple[datetime.datetime, int, int]], size: int) -> str:
+    """What a plot's axes would say."""
+    most = max(calls for _at, calls, _failed in spans)
+    words = (
+        ngettext("at most %s call a minute", "at most %s calls a minute", most)
+        if size == 60
+        else ngettext("at most %s call an hour", "at most %s calls an hour", most)
+    )
+    begin, end = spans[0][0], spans[-1][0]
+    return _("Since %(begin)s; %(most)s") % {
+        "begin": times.since(begin, end),
+        "most": words % grouped(most),
+    }
 
 
 def _words(at: datetime.datetime, calls: int, failed: int) -> str:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.db import router
 from django.utils.translation import gettext as _
 
 from conversion_sync.admin.badges import waits_for_contact
-from conversion_sync.models import Company, Contact, Deletion, Status, SyncedModel
+from conversion_sync.models import (
+    Company,
+    Contact,
+    Deletion,
+    Status,
+    SubscriptionChange,
+    SyncedModel,
+)
 
-__all__ = ["note_contacts", "note_deletions"]
+__all__ = ["note_contacts", "note_deletions", "note_opt_outs"]
 
 
 def note_contacts(rows: Sequence[SyncedModel]) -> None:
@@ -40,3 +48,15 @@ def note_deletions(rows: Sequence[Company] | Sequence[Contact], kind: Deletion.K
                 if failed[row.key]
                 else _("Waiting for a deletion of its key")
             )
+
+
+def note_opt_outs(contacts: Sequence[Contact]) -> None:
+    """Note which contacts have an opt-out that has not arrived: one query for all."""
+    if not contacts:
+        return
+    using = router.db_for_read(SubscriptionChange)
+    people = [(contact.pk, contact.key) for contact in contacts]
+    standing = SubscriptionChange.standing_opt_outs(using, people)
+    for contact, change in zip(contacts, standing, strict=True):
+        if change is not None and change.sync_status != Status.SYNCED:
+            contact.opt_out = change  # type: ignore[attr-defined]  # for the badge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -232,11 +233,15 @@ class Client:
         error.details = self._transport.scrub(error.details)
         error.items = [self._clean_item(item) for item in error.items]
         if isinstance(error, Refused):
-            error.code = self._clean(error.code)[:_CODE_LIMIT]
+            error.code = self._clean_code(error.code)
 
     def _clean_item(self, item: ItemError) -> ItemError:
-        code = self._clean(item.code)[:_CODE_LIMIT]
+        code = self._clean_code(item.code)
         return ItemError(item.index, item.key, code, self._clean(item.message))
+
+    def _clean_code(self, code: str) -> str:
+        """Return a code as a word that is safe wherever codes are shown and grouped by."""
+        return re.sub(r"[^!-~]", "_", self._clean(code))[:_CODE_LIMIT]
 
     def _clean(self, text: str) -> str:
         """Return a text without the API key, then cut: a cut key would not be found."""

@@ -1,4 +1,4 @@
-"""From the text of a cell to a value (pure)."""
+"""From the text of a cell to a value, and how a cell is made safe (pure)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,28 @@ from django.utils.translation import gettext as _
 
 from conversion_sync.models.fields import WebAddressField
 
-__all__ = ["as_variable", "read_cell"]
+__all__ = ["as_variable", "protected", "read_cell", "unprotected"]
 
 # What JSON would write just so, and a double holds exactly: "007", "1.50" and long ids stay text.
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,14}", re.ASCII)
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,14})\.\d+", re.ASCII)
+
+# A spreadsheet takes for a formula what begins with one of these, in full width too; and a cell
+# begins, for one that is set to another country, behind a semicolon, a tab or a line break.
+_START = r"(^|[;\t\r\n])"
+_FORMULA = r"('*[^\S\t\r\n]*[=+\-@\uff1d\uff0b\uff0d\uff20])"
+_BARE = re.compile(_START + _FORMULA)
+_PROTECTED = re.compile(f"{_START}'{_FORMULA}")
+
+
+def protected(text: str) -> str:
+    """The text with an apostrophe before whatever a spreadsheet would compute."""
+    return _BARE.sub(r"\1'\2", text)
+
+
+def unprotected(text: str) -> str:
+    """What was given to ``protected``; a text that it would not write stays as it is."""
+    return _PROTECTED.sub(r"\1\2", text) if "'" in text else text
 
 
 def as_variable(text: str) -> str | int | float:

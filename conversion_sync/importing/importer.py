@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,8 +15,9 @@ from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
+from conversion_sync.importing.drafts import Change, Draft, Problem
 from conversion_sync.importing.source import BadLine, Line, Source
-from conversion_sync.importing.tables import TABLES, Draft, Known
+from conversion_sync.importing.tables import TABLES, Known
 from conversion_sync.models import Engagement, attributed
 
 __all__ = ["Importer", "Outcome", "Report", "Result"]
@@ -37,15 +38,22 @@ class Result(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the line that begins at ``number``.
+    """What became of the line that begins at ``number``, and is about the row of this key.
 
     ``stays_unsubscribed``: the line would have lifted an opt-out; all else of it was taken.
     """
 
     number: int
     result: Result
-    message: str = ""
+    problems: Sequence[Problem] = ()
     stays_unsubscribed: bool = False
+    key: str = ""
+    changes: Sequence[Change] = ()
+
+    @property
+    def message(self) -> str:
+        """What is wrong with the line, for people."""
+        return "; ".join(map(str, self.problems))
 
 
 @dataclass(slots=True)
@@ -71,6 +79,7 @@ class Importer:
         requested_by: who answers for it, for the consent log.
         clear_blanks: a blank cell clears the value; else it leaves it as it is. An
             engagement, its contact and a subscription are never cleared.
+        withheld: known columns that whoever asks for it may not change: they are left alone.
         dry_run: say what would become of each line, and write nothing.
 
     Raises:
@@ -85,11 +94,12 @@ class Importer:
         using: str = "default",
         requested_by: str = "",
         clear_blanks: bool = False,
+        withheld: Collection[str] = (),
         dry_run: bool = False,
     ) -> None:
         self._table = TABLES[kind]
         self._source = Source(file)
-        self._columns = self._table.columns(self._source.header)
+        self._columns = self._table.columns(self._source.header, withheld)
         self._using = using
         self._requested_by = requested_by
         self._clear_blanks = clear_blanks
@@ -119,6 +129,10 @@ class Importer:
             % {"name": name}
             for name in columns.left_out
         ]
+        notices += [
+            _("The column “%(name)s” is left alone: you may not change it.") % {"name": name}
+            for name in columns.withheld
+        ]
         return notices
 
     def run(self, heard: Callable[[Outcome], None], *, strict: bool = False) -> Report:
@@ -143,7 +157,7 @@ class Importer:
         while chunk := list(islice(lines, CHUNK)):
             good = [line for line in chunk if isinstance(line, Line)]
             bad = [
-                Outcome(line.number, Result.BAD, line.reason)
+                Outcome(line.number, Result.BAD, [Problem(line.reason)])
                 for line in chunk
                 if isinstance(line, BadLine)
             ]
@@ -168,14 +182,15 @@ class Importer:
         key = self._table.key_of(line, self._columns)
         if self._line_of.get(key) == line.number:
             del self._line_of[key]
-        return Outcome(line.number, Result.BAD, _("the database does not take it"))
+        problem = Problem(_("the database does not take it"))
+        return Outcome(line.number, Result.BAD, [problem], key=self._shown_key(line))
 
     def _write(self, lines: Sequence[Line]) -> list[Outcome]:
         known = self._table.look_up(self._using, lines, self._columns)
         outcomes, drafts = list[Outcome](), list[Draft]()
         for line in lines:
             draft = self._draft(line, known)
-            outcome = _judge(draft)
+            outcome = _judge(draft, self._shown_key(line))
             outcomes.append(outcome)
             if outcome.result in (Result.CREATED, Result.UPDATED):
                 drafts.append(draft)
@@ -190,12 +205,14 @@ class Importer:
         first = self._line_of.get(key, line.number)
         if first != line.number:
             title = self._columns.known[self._table.key]
-            draft.errors = [
-                _("same %(column)s as line %(line)d") % {"column": title, "line": first}
-            ]
+            words = _("same %(column)s as line %(line)d") % {"column": title, "line": first}
+            draft.errors = [Problem(words, value=line.cells[title])]
         elif not draft.errors:
             self._line_of[key] = line.number
         return draft
+
+    def _shown_key(self, line: Line) -> str:
+        return line.cells[self._columns.known[self._table.key]]
 
     def _create(self, rows: Iterable[object]) -> None:
         self._table.model._default_manager.using(self._using).bulk_create(rows)  # type: ignore[arg-type]  # of that model
@@ -212,19 +229,18 @@ class Importer:
             )
 
 
-def _judge(draft: Draft) -> Outcome:
+def _judge(draft: Draft, key: str) -> Outcome:
     """What becomes of a line whose row is locked."""
-    result, message = Result.UPDATED, ""
-    if draft.errors:
-        result, message = Result.BAD, "; ".join(draft.errors)
+    result, problems = Result.UPDATED, draft.errors
+    if problems:
+        result = Result.BAD
     elif draft.is_new:
         result = Result.CREATED
     elif not draft.changed:
         result = Result.UNCHANGED
     elif isinstance(draft.row, Engagement) and not draft.row.is_editable:
         result = Result.DIFFERS
-        message = _("differs from what was sent already (%(columns)s): left as it is") % {
-            "columns": ", ".join(sorted(draft.changed))
-        }
+        words = _("differs from what was sent already (%(columns)s): left as it is")
+        problems = [Problem(words % {"columns": ", ".join(sorted(draft.changed))})]
     stays = draft.stays_unsubscribed and result is not Result.BAD
-    return Outcome(draft.line.number, result, message, stays)
+    return Outcome(draft.line.number, result, problems, stays, key, draft.changes())

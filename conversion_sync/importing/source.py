@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from django.utils.translation import gettext as _
 
+from conversion_sync.importing.cells import unprotected
+
 __all__ = ["BadLine", "Line", "Source", "UnusableFile"]
 
 #: The most characters of one record: what is longer is refused unread.
@@ -54,6 +56,8 @@ class _TooLong(csv.Error):
 class Source:
     """A CSV file in UTF-8 (with or without a byte order mark), read line by line.
 
+    Its cells are separated by commas; or by semicolons or tabs, if its header is.
+
     Args:
         file: opened in binary, and seekable: it is read twice.
 
@@ -63,6 +67,7 @@ class Source:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._delimiter = ","
         self.total = self._check_encoding()
         self.header, self._header_line = self._read_header()
 
@@ -113,11 +118,18 @@ class Source:
         return number
 
     def _read_header(self) -> tuple[list[str], int]:
+        header, number = self._first_record()
+        if len(header) == 1:
+            self._delimiter = next((other for other in ";\t" if other in header[0]), ",")
+            header, number = self._first_record()
+        return _checked_header(header, number), number
+
+    def _first_record(self) -> tuple[list[str], int]:
         for number, record in self._records():
             if isinstance(record, str):
                 raise UnusableFile(record, number)
             if any(record):
-                return _checked_header(record, number), number
+                return record, number
         raise UnusableFile(_("the file is empty"))
 
     def _records(self) -> Iterator[tuple[int, list[str] | str]]:
@@ -125,11 +137,11 @@ class Source:
         text = self._text()
         try:
             feed = _Feed(text)
-            reader = csv.reader(feed, strict=True)
+            reader = csv.reader(feed, delimiter=self._delimiter, strict=True)
             while True:
                 feed.begin()
                 try:
-                    record = [cell.strip() for cell in next(reader)]
+                    record = [unprotected(cell.strip()) for cell in next(reader)]
                 except StopIteration:
                     return
                 except csv.Error as error:

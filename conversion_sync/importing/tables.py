@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from conversion_sync.api.wire import normal_email, normal_id
 from conversion_sync.importing.cells import as_variable, read_cell
+from conversion_sync.importing.drafts import Draft
 from conversion_sync.importing.source import Line, UnusableFile
 from conversion_sync.models import (
     Company,
@@ -25,7 +25,7 @@ from conversion_sync.models import (
 )
 from conversion_sync.models.company import clashing
 
-__all__ = ["TABLES", "Columns", "Draft", "Known", "Table"]
+__all__ = ["TABLES", "Columns", "Known", "Table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Columns:
     known: Mapping[str, str]
     variables: Sequence[str]
     left_out: Sequence[str]
+    withheld: Sequence[str]
 
 
 @dataclass(slots=True)
@@ -53,33 +54,6 @@ class Known:
     rows: dict[str, Any]
     references: dict[str, int]
     opted_out: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class Draft:
-    """A row as a line would have it."""
-
-    line: Line
-    row: Any
-    is_new: bool
-    changed: set[str] = field(default_factory=set)
-    errors: list[str] = field(default_factory=list)
-    stays_unsubscribed: bool = False
-
-    def assign(self, name: str, value: Any) -> None:
-        """Set a column, and note whether that changes it."""
-        attname = self.row._meta.get_field(name).attname
-        before = self.row.__dict__[attname]
-        if _differ(before, value):
-            setattr(self.row, attname, value)
-            self.changed.add(name)
-
-
-def _differ(before: Any, after: Any) -> bool:
-    if isinstance(before, dict):
-        # Python takes True, 1 and 1.0 for equal; JSON does not.
-        return json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True)
-    return bool(before != after)
 
 
 class Table:
@@ -105,13 +79,22 @@ class Table:
         """The known columns."""
         return (*cls.fields, *cls.references, cls.bag)
 
-    def columns(self, header: Sequence[str]) -> Columns:
+    def paths(self) -> dict[str, str]:
+        """Where a query finds each of the known columns."""
+        of = {name: f"{ref.field}__{ref.model.KEY}" for name, ref in self.references.items()}
+        return {name: of.get(name, name) for name in self.names()}
+
+    def columns(self, header: Sequence[str], withheld: Collection[str] = ()) -> Columns:
         """Sort the columns of a file.
+
+        Args:
+            withheld: known columns that are left alone, whatever the file says.
 
         Raises:
             UnusableFile: a required column is missing, or one is there twice.
         """
-        known, variables, left_out = dict[str, str](), list[str](), list[str]()
+        known, variables = dict[str, str](), list[str]()
+        left_out, refused = list[str](), list[str]()
         for title in header:
             name = title.lower().replace(" ", "_").replace("-", "_")
             name = self.aliases.get(name, name)
@@ -120,16 +103,18 @@ class Table:
                     _("the columns “%(one)s” and “%(other)s” mean the same")
                     % {"one": known[name], "other": title}
                 )
-            if name in self.names():
+            if name in withheld:
+                refused.append(title)
+            elif name in self.names():
                 known[name] = title
             elif name in self.ignored:
                 left_out.append(title)
             else:
                 variables.append(title)
-        self._check_complete(known, header)
-        return Columns(known, variables, left_out)
+        self._check_complete(known)
+        return Columns(known, variables, left_out, refused)
 
-    def _check_complete(self, known: Mapping[str, str], header: Sequence[str]) -> None:
+    def _check_complete(self, known: Mapping[str, str]) -> None:
         titles = {name: title for title, name in self.aliases.items()}
         missing = [titles.get(name, name) for name in self.required if name not in known]
         if not missing:
@@ -138,8 +123,6 @@ class Table:
         if len(missing) > 1:
             named = get_text_list([f"“{name}”" for name in missing], _("and"))
             reason = _("the columns %(names)s are missing") % {"names": named}
-        if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-            reason += _(" (the file is not separated by commas)")
         raise UnusableFile(reason)
 
     def normal(self, text: str) -> str:
@@ -174,15 +157,13 @@ class Table:
             try:
                 self._fill_cell(draft, name, line.cells[title], known, clear_blanks)
             except ValidationError as error:
-                draft.errors += [f"{title}: {message}" for message in error.messages]
+                draft.complain(title, error)
         if draft.is_new and not draft.errors:
             self._check_required(draft, columns)
         try:
             self._fill_bag(draft, columns, clear_blanks)
         except ValidationError as error:
-            draft.errors += [
-                f"{columns.known.get(self.bag, self.bag)}: {message}" for message in error.messages
-            ]
+            draft.complain(columns.known.get(self.bag, self.bag), error)
         return draft
 
     def _fill_cell(
@@ -201,7 +182,7 @@ class Table:
     def _check_required(self, draft: Draft, columns: Columns) -> None:
         for title in (columns.known[name] for name in self.required):
             if not draft.line.cells[title]:
-                draft.errors.append(f"{title}: " + _("this can't be blank"))
+                draft.complain(title, ValidationError(_("this can't be blank")))
 
     def _fill_bag(self, draft: Draft, columns: Columns, clear_blanks: bool) -> None:
         cells, bag = draft.line.cells, dict(getattr(draft.row, self.bag))

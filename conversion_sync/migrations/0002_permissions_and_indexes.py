@@ -35,6 +35,14 @@ class Migration(migrations.Migration):
             name='conversion_company_status',
         ),
         migrations.RemoveIndex(
+            model_name='company',
+            name='conversion_company_name',
+        ),
+        migrations.RemoveIndex(
+            model_name='contact',
+            name='conversion_contact_last_name',
+        ),
+        migrations.RemoveIndex(
             model_name='contact',
             name='conversion_contact_status',
         ),
@@ -59,8 +67,16 @@ class Migration(migrations.Migration):
             name='conversion_consent_address',
         ),
         migrations.AddIndex(
+            model_name='apicall',
+            index=models.Index(fields=['error_code'], name='conversion_call_error'),
+        ),
+        migrations.AddIndex(
             model_name='company',
-            index=models.Index(fields=['sync_status', 'last_error_code'], name='conversion_company_state'),
+            index=models.Index(fields=['sync_status', 'last_error_code', 'id'], name='conversion_company_state'),
+        ),
+        migrations.AddIndex(
+            model_name='company',
+            index=models.Index(fields=['company_name', 'id'], name='conversion_company_name'),
         ),
         migrations.AddIndex(
             model_name='company',
@@ -72,7 +88,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='contact',
-            index=models.Index(fields=['sync_status', 'last_error_code'], name='conversion_contact_state'),
+            index=models.Index(fields=['sync_status', 'last_error_code', 'id'], name='conversion_contact_state'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
+            index=models.Index(fields=['last_name', 'id'], name='conversion_contact_last_name'),
         ),
         migrations.AddIndex(
             model_name='contact',
@@ -84,7 +104,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='deletion',
-            index=models.Index(fields=['sync_status', 'last_error_code'], name='conversion_deletion_state'),
+            index=models.Index(fields=['sync_status', 'last_error_code', 'id'], name='conversion_deletion_state'),
         ),
         migrations.AddIndex(
             model_name='deletion',
@@ -96,7 +116,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='engagement',
-            index=models.Index(fields=['sync_status', 'last_error_code'], name='conversion_engagement_state'),
+            index=models.Index(fields=['sync_status', 'last_error_code', 'id'], name='conversion_engagement_state'),
         ),
         migrations.AddIndex(
             model_name='engagement',
@@ -104,7 +124,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='subscriptionchange',
-            index=models.Index(fields=['sync_status', 'last_error_code'], name='conversion_consent_state'),
+            index=models.Index(fields=['sync_status', 'last_error_code', 'id'], name='conversion_consent_state'),
         ),
         migrations.AddIndex(
             model_name='subscriptionchange',

@@ -67,9 +67,9 @@ class Company(Record):
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_company_due"),
             models.Index(
-                fields=["sync_status", "last_error_code"], name="conversion_company_state"
+                fields=["sync_status", "last_error_code", "id"], name="conversion_company_state"
             ),
-            models.Index(fields=["company_name"], name="conversion_company_name"),
+            models.Index(fields=["company_name", "id"], name="conversion_company_name"),
             models.Index(
                 fields=["company_name"],
                 name="conversion_company_name_like",
@@ -105,10 +105,11 @@ class Company(Record):
 
     @classmethod
     def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
-        super()._changed(using, pairs)
+        # The contacts first: who settles them refers to the company, and a new key shuts that off.
         renamed = [b["pk"] for b, a in pairs if b["company_name"] != a["company_name"]]
         if renamed:
             _mark_contacts(using, renamed)
+        super()._changed(using, pairs)
         if not attribution().bulk:
             Deletion.hasten(using, Deletion.Kind.COMPANY, [a["key"] for _, a in pairs])
 

@@ -96,9 +96,9 @@ class Contact(Record):
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_contact_due"),
             models.Index(
-                fields=["sync_status", "last_error_code"], name="conversion_contact_state"
+                fields=["sync_status", "last_error_code", "id"], name="conversion_contact_state"
             ),
-            models.Index(fields=["last_name"], name="conversion_contact_last_name"),
+            models.Index(fields=["last_name", "id"], name="conversion_contact_last_name"),
             models.Index(
                 fields=["last_name"],
                 name="conversion_contact_name_like",

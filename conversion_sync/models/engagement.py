@@ -98,7 +98,7 @@ class Engagement(SyncedModel):
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_engagement_due"),
             models.Index(
-                fields=["sync_status", "last_error_code"], name="conversion_engagement_state"
+                fields=["sync_status", "last_error_code", "id"], name="conversion_engagement_state"
             ),
             models.Index(fields=["contact", "occurred_at"], name="conversion_engagement_when"),
             models.Index(fields=["occurred_at"], name="conversion_engagement_occurred"),

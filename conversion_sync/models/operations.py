@@ -25,6 +25,7 @@ class ApiCall(models.Model):
         verbose_name = _("API call")
         verbose_name_plural = _("API calls")
         ordering = ("-pk",)
+        indexes = (models.Index(fields=["error_code"], name="conversion_call_error"),)
 
     def __str__(self) -> str:
         return f"{self.endpoint} ({self.rows})"

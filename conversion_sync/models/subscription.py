@@ -93,7 +93,7 @@ class SubscriptionChange(SyncedModel):
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_consent_due"),
             models.Index(
-                fields=["sync_status", "last_error_code"], name="conversion_consent_state"
+                fields=["sync_status", "last_error_code", "id"], name="conversion_consent_state"
             ),
             models.Index(
                 fields=["address"],
@@ -129,7 +129,8 @@ class SubscriptionChange(SyncedModel):
         by, entered = attribution(), list(changes)
         for status in {change.status for change in entered}:
             contacts = [c.contact_id for c in entered if c.status == status and c.contact_id]
-            Contact.unmarked.using(using).filter(pk__in=contacts).update(subscription_status=status)
+            others = Contact.unmarked.using(using).exclude(subscription_status=status)
+            others.filter(pk__in=contacts).update(subscription_status=status)
         entered = [change for change in entered if change.status]
         if not entered:
             return

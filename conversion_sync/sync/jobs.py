@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import logging
+import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.apps import apps
@@ -13,29 +15,39 @@ from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 
 from conversion_sync.conf import conf
-from conversion_sync.models import BulkJob, Subscription, attributed
-from conversion_sync.models.base import announce, in_bulk
+from conversion_sync.models import BulkJob, Status, Subscription, attributed
+from conversion_sync.models.base import Record, announce
 from conversion_sync.models.fields import DbNow, db_now
-from conversion_sync.sync.compare import compare_many
+from conversion_sync.sync.compare import Comparison, compare_many
+from conversion_sync.sync.outbox import briefly
 from conversion_sync.sync.run import Run, Shut
+from conversion_sync.sync.selection import pack, unpack
+from conversion_sync.sync.standing import opted_out
 
-__all__ = ["any_waiting", "cancel", "selected", "start", "step"]
+__all__ = ["act", "any_waiting", "cancel", "concerns", "selected", "start", "step"]
 
 logger = logging.getLogger(__name__)
 
 #: Rows in one step of what only writes, and of what asks the API.
 STEP, ASKING_STEP = 500, 8
 
-#: So many findings are kept; more are only counted.
+#: Seconds for which steps that only write follow one another.
+MOMENT = 0.5
+
+#: So many findings are kept, opt-outs before others; more are only counted.
 FINDINGS = 1000
 
+#: So much is kept of why a row could not be compared.
+MESSAGE = 200
+
+Action = BulkJob.Action
 Rows = Any
 
 
 def start(
     action: BulkJob.Action,
     model: type[Any],
-    selection: dict[str, Any],
+    where: Iterable[Q] = (),
     *,
     requested_by: str = "",
     using: str = "default",
@@ -44,14 +56,18 @@ def start(
     """Begin a job over the rows that match now; drains work it off.
 
     Args:
-        selection: ``{"all": {lookup: value, …}, "any": [{lookup: value, …}, …]}``, in JSON.
+        where: conditions, applied one after the other; none: all rows.
         arguments: of the action: ``status``, ``reason`` and ``override`` of a subscription,
             ``push`` of a comparison.
+
+    Raises:
+        Unsayable: a condition that can't be kept for later.
     """
+    conditions = [*where, concerns(action, model, arguments)]
     job = BulkJob(
         action=action,
         model=model._meta.label,
-        filter=selection,
+        filter={"and": [pack(condition) for condition in conditions if condition]},
         arguments=arguments,
         requested_by=requested_by,
     )
@@ -66,18 +82,42 @@ def start(
     return job
 
 
-def cancel(job: BulkJob) -> None:
+def cancel(job: BulkJob, using: str = "default") -> None:
     """Leave the rest of the rows alone."""
-    BulkJob.objects.filter(pk=job.pk, finished_at=None).update(cancelled=True, finished_at=DbNow())
+    unfinished = BulkJob.objects.using(using).filter(pk=job.pk, finished_at=None)
+    unfinished.update(cancelled=True, finished_at=DbNow())
 
 
 def selected(job: BulkJob, using: str = "default") -> Rows:
     """The rows of the job that match now."""
-    rows: Rows = apps.get_model(job.model).objects.using(using).filter(**job.filter.get("all", {}))
-    any_of = Q()
-    for lookups in job.filter.get("any", []):
-        any_of |= Q(**lookups)
-    return rows.filter(any_of)
+    rows: Rows = apps.get_model(job.model).objects.using(using)
+    for node in job.filter["and"]:
+        rows = rows.filter(unpack(node))
+    return rows.all()
+
+
+def concerns(action: BulkJob.Action, model: type[Any], arguments: Mapping[str, Any]) -> Q:
+    """The rows of the model to which the action does anything."""
+    match action:
+        case Action.RETRY_FAILED | Action.DISCARD_FAILED:
+            return Q(sync_status=Status.FAILED)
+        case Action.RESEND | Action.MARK_AS_SENT:
+            return Q(sync_status=Status.UNCONFIRMED)
+        case Action.SYNC_NOW if not issubclass(model, Record):
+            return Q(sync_status__in=(Status.PENDING, Status.SENDING, Status.FAILED))
+        case Action.SET_SUBSCRIPTION:
+            return ~Q(subscription_status=arguments["status"])
+        case _:
+            return Q()
+
+
+def act(action: BulkJob.Action, rows: Rows, arguments: Mapping[str, Any]) -> int:
+    """Do an action that only writes to these rows. Returns how many it changed.
+
+    Raises:
+        ValueError: a status that there is not.
+    """
+    return _ACTIONS[action](rows, arguments)
 
 
 def any_waiting(using: str) -> bool:
@@ -87,15 +127,22 @@ def any_waiting(using: str) -> bool:
 
 
 def step(run: Run) -> int:
-    """Do one step of the oldest job that nobody works on. Returns the number of rows."""
-    job = _claim(run.using)
-    if job is None:
-        return 0
+    """Do a step of a job that nobody works on, each in turn. Returns the number of rows.
+
+    What only writes goes on for a moment: it needn't wait for the calls between two steps.
+    """
+    end, done = time.monotonic() + MOMENT, 0
+    while job := _claim(run.using):
+        rows = _step(run, job)
+        done += rows
+        if not rows or job.action == Action.COMPARE or run.is_over() or time.monotonic() >= end:
+            break
+    return done
+
+
+def _step(run: Run, job: BulkJob) -> int:
     try:
-        size = ASKING_STEP if job.action == BulkJob.Action.COMPARE else STEP
-        rows = selected(job, run.using).filter(pk__gt=job.cursor, pk__lte=job.last_pk)
-        pks = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
-        return _work(run, job, pks)
+        return _compare(run, job) if job.action == Action.COMPARE else _write(run.using, job)
     except Shut:
         _held(job, run.using).update(claim=None)
         raise
@@ -105,89 +152,116 @@ def step(run: Run) -> int:
         return 0
 
 
+@briefly
 def _claim(using: str) -> BulkJob | None:
     now = db_now(using)
     free = Q(claim=None) | Q(leased_until__lt=now)
-    job = BulkJob.objects.using(using).filter(free, finished_at=None).order_by("pk").first()
-    if job is None:
-        return None
+    jobs = BulkJob.objects.using(using).filter(free, finished_at=None)
+    # A quick job does not wait for the end of a long one.
+    waited_longest = jobs.order_by(F("leased_until").asc(nulls_first=True), "pk")
+    pk = waited_longest.values_list("pk", flat=True).first()
     token, until = uuid.uuid4(), now + datetime.timedelta(seconds=conf.lease)
-    mine = BulkJob.objects.using(using).filter(free, pk=job.pk, finished_at=None)
-    if not mine.update(claim=token, leased_until=until):
+    if pk is None or not jobs.filter(pk=pk).update(claim=token, leased_until=until):
         return None
-    job.claim = token
-    return job
+    return BulkJob.objects.using(using).filter(pk=pk, claim=token).first()
 
 
 def _held(job: BulkJob, using: str) -> QuerySet[BulkJob]:
     return BulkJob.objects.using(using).filter(pk=job.pk, claim=job.claim)
 
 
-def _work(run: Run, job: BulkJob, pks: Sequence[int]) -> int:
+def _next(job: BulkJob, using: str, size: int) -> list[int]:
+    """The primary keys of the next rows; if there are none, the job is finished."""
+    rows = selected(job, using).filter(pk__gt=job.cursor, pk__lte=job.last_pk)
+    pks = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
     if not pks:
-        _held(job, run.using).update(finished_at=DbNow(), claim=None)
-        return 0
-    rows = apps.get_model(job.model).objects.using(run.using).filter(pk__in=pks)
-    if job.action == BulkJob.Action.COMPARE:
-        return _compare(run, job, rows)
-    with (
-        transaction.atomic(using=run.using),
-        attributed(
-            requested_by=job.requested_by,
-            source="bulk",
-            reason=job.arguments.get("reason", ""),
-            override=job.arguments.get("override", False),
-            bulk=True,
-        ),
-    ):
-        affected = ACTIONS[BulkJob.Action(job.action)](rows, job)
-        _advance(job, run.using, pks[-1], len(pks), affected)
+        _held(job, using).update(finished_at=DbNow(), claim=None)
+    return pks
+
+
+def _rows(job: BulkJob, using: str, pks: Collection[int]) -> Rows:
+    return apps.get_model(job.model).objects.using(using).filter(pk__in=pks)
+
+
+def _advance(job: BulkJob, using: str, cursor: int, done: int, **more: Any) -> bool:
+    """Note how far the job has come; False where somebody else has it now."""
+    held = _held(job, using)
+    return bool(held.update(cursor=cursor, done=F("done") + done, claim=None, **more))
+
+
+@briefly
+def _write(using: str, job: BulkJob) -> int:
+    with transaction.atomic(using=using), _on_behalf_of(job):
+        pks = _next(job, using, STEP)
+        if not pks:
+            return 0
+        affected = act(Action(job.action), _rows(job, using, pks), job.arguments)
+        if not _advance(job, using, pks[-1], len(pks), affected=F("affected") + affected):
+            transaction.set_rollback(True, using=using)
+            return 0
     return len(pks)
 
 
-def _advance(job: BulkJob, using: str, cursor: int, done: int, affected: int) -> None:
-    _held(job, using).update(
-        cursor=cursor, done=F("done") + done, affected=F("affected") + affected, claim=None
+def _on_behalf_of(job: BulkJob) -> AbstractContextManager[None]:
+    return attributed(
+        requested_by=job.requested_by,
+        source="bulk",
+        reason=job.arguments.get("reason", ""),
+        override=job.arguments.get("override", False),
+        bulk=True,
     )
 
 
-def _compare(run: Run, job: BulkJob, rows: Rows) -> int:
+def _compare(run: Run, job: BulkJob) -> int:
+    rows = _rows(job, run.using, _next(job, run.using, ASKING_STEP)).order_by("pk")
     # The drain serves the channels before each step: nobody waits behind it.
-    compared = list(compare_many(rows.order_by("pk"), run, give_way=False))
+    compared = list(compare_many(rows, run, give_way=False))
     if not compared:
         _held(job, run.using).update(claim=None)
         return 0
-    found = [
-        {
-            "pk": each.row.pk,
-            "label": str(each.row),
-            "error": each.error.code if each.error else "",
-            "missing": each.is_missing,
-            "opt_out": each.remote_opt_out,
-            "fields": [field.name for field in each.fields if field.ours != field.theirs],
-        }
-        for each in compared
-        if each.differs or each.error
-    ]
-    if job.arguments.get("push"):
-        with in_bulk():
-            rows.filter(pk__in=[f["pk"] for f in found if not f["error"]]).sync_now()
-    if found and len(job.findings) < FINDINGS:
-        _held(job, run.using).update(findings=[*job.findings, *found][:FINDINGS])
-    _advance(job, run.using, compared[-1].row.pk, len(compared), len(found))
+    return _note(run.using, job, compared)
+
+
+@briefly
+def _note(using: str, job: BulkJob, compared: Sequence[Comparison]) -> int:
+    found = [_finding(each) for each in compared if each.differs or each.error]
+    kept = sorted([*job.findings, *found], key=lambda finding: not finding["opt_out"])[:FINDINGS]
+    more = {"findings": kept} if kept != job.findings else {}
+    with transaction.atomic(using=using), _on_behalf_of(job):
+        if job.arguments.get("push"):
+            ours = [finding["pk"] for finding in found if not finding["error"]]
+            _rows(job, using, ours).sync_now()
+        affected = F("affected") + len(found)
+        _advance(job, using, compared[-1].row.pk, len(compared), affected=affected, **more)
     return len(compared)
 
 
-def _set_subscription(rows: Any, job: BulkJob) -> int:
-    status = Subscription(job.arguments["status"])
-    return int(rows.exclude(subscription_status=status).update(subscription_status=status))
+def _finding(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "pk": comparison.row.pk,
+        "key": comparison.row.key,
+        "label": str(comparison.row),
+        "error": comparison.error.code if comparison.error else "",
+        "message": comparison.error.message[:MESSAGE] if comparison.error else "",
+        "missing": comparison.is_missing,
+        "opt_out": comparison.remote_opt_out,
+        "fields": [field.name for field in comparison.fields if field.ours != field.theirs],
+    }
 
 
-ACTIONS: dict[BulkJob.Action, Callable[[Any, BulkJob], int]] = {
-    BulkJob.Action.SYNC_NOW: lambda rows, job: rows.sync_now(),
-    BulkJob.Action.RETRY_FAILED: lambda rows, job: rows.retry_failed(),
-    BulkJob.Action.SET_SUBSCRIPTION: _set_subscription,
-    BulkJob.Action.RESEND: lambda rows, job: rows.resend(),
-    BulkJob.Action.MARK_AS_SENT: lambda rows, job: rows.mark_as_sent(),
-    BulkJob.Action.DISCARD_FAILED: lambda rows, job: rows.discard_failed(),
+def _set_subscription(rows: Rows, arguments: Mapping[str, Any]) -> int:
+    status = Subscription(arguments["status"])
+    rows = rows.exclude(subscription_status=status)
+    if status != Subscription.UNSUBSCRIBED and not arguments.get("override"):
+        rows = rows.exclude(opted_out(rows.db))
+    return int(rows.update(subscription_status=status))
+
+
+_ACTIONS: Mapping[BulkJob.Action, Callable[[Rows, Mapping[str, Any]], int]] = {
+    Action.SYNC_NOW: lambda rows, arguments: rows.sync_now(),
+    Action.RETRY_FAILED: lambda rows, arguments: rows.retry_failed(),
+    Action.SET_SUBSCRIPTION: _set_subscription,
+    Action.RESEND: lambda rows, arguments: rows.resend(),
+    Action.MARK_AS_SENT: lambda rows, arguments: rows.mark_as_sent(),
+    Action.DISCARD_FAILED: lambda rows, arguments: rows.discard_failed(),
 }

@@ -1,11 +1,14 @@
-"""Keeping the call log short."""
+"""Keeping the call log, and that of the bulk jobs, short."""
 
 from __future__ import annotations
 
 import datetime
+from typing import Any
+
+from django.db.models import QuerySet
 
 from conversion_sync.conf import conf
-from conversion_sync.models import ApiCall, Heartbeat
+from conversion_sync.models import ApiCall, BulkJob, Heartbeat
 from conversion_sync.models.fields import DbNow, db_now
 
 __all__ = ["prune", "prune_now_and_then"]
@@ -15,19 +18,26 @@ EVERY = datetime.timedelta(hours=1)
 
 
 def prune(days: float | None = None, using: str = "default", most: int | None = None) -> int:
-    """Delete the lines of the call log that are older than ``days``; no row is rewritten.
+    """Delete the calls and the ended bulk jobs that are older than ``days``; no row is rewritten.
 
     Args:
         days: default: ``CALL_LOG_DAYS``.
-        most: stop after about so many.
+        most: stop after about so many of each.
 
     Returns:
-        The number of lines.
+        The number of calls.
     """
     before = db_now(using) - datetime.timedelta(days=conf.call_log_days if days is None else days)
-    old, done = ApiCall.objects.using(using).filter(started_at__lt=before).order_by("pk"), 0
-    while (most is None or done < most) and (pks := list(old.values_list("pk", flat=True)[:CHUNK])):
-        done += ApiCall.objects.using(using).filter(pk__in=pks).delete()[0]
+    # What a comparison found names people.
+    _delete(BulkJob.objects.using(using).filter(finished_at__lt=before), most)
+    return _delete(ApiCall.objects.using(using).filter(started_at__lt=before), most)
+
+
+def _delete(old: QuerySet[Any], most: int | None) -> int:
+    done, all_of = 0, old.model._default_manager.using(old.db)
+    pks = old.order_by("pk").values_list("pk", flat=True)
+    while (most is None or done < most) and (few := list(pks[:CHUNK])):
+        done += all_of.filter(pk__in=few).delete()[0]
     return done
 
 

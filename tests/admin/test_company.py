@@ -42,9 +42,15 @@ def test_a_renamed_company_marks_its_people(staff, form_of, contact):
     assert Contact.objects.get().sync_status == "PENDING"
 
 
-def test_deleting_says_that_people_stay(staff, contact):
+def test_a_changed_id_is_confirmed(staff, form_of, company):
+    Company.unmarked.update(sent_key="C-1")
     client = staff(*ALL)
-    url = f"{BASE}/company/{contact.company_id}/delete/"
-    assert "Contacts that stay, without a company: 1" in client.get(url).content.decode()
-    assert client.post(url, {"post": "yes"}).status_code == 302
-    assert Contact.objects.get().company is None
+    url = f"{BASE}/company/{company.pk}/change/"
+    data = form_of(client, url) | {"external_id": "C-2"}
+    answer = client.post(url, data)
+    (warning,) = answer.context["adminform"].form.errors["confirmed_key"]
+    assert "create <strong><bdi>C-2</bdi></strong>, and delete <strong><bdi>C-1" in warning
+    assert "subscription" not in warning
+    assert Company.objects.get().external_id == "C-1"
+    assert client.post(url, data | {"confirmed_key": "C-2"}).status_code == 302
+    assert Company.objects.get().key == "C-2"

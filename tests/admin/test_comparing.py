@@ -130,3 +130,38 @@ def test_permissions(staff, contact, conversion):
     strict.force_login(User.objects.get(username="ed"))
     assert decide(strict, contact, "push").status_code == 403
     assert not conversion.calls
+
+
+class TestRights:
+    """Each of the three decisions has a permission of its own."""
+
+    def test_without_the_right_to_change_theirs_can_not_be_taken(self, staff, contact, there):
+        client = staff("view_contact", "sync_contact", "set_subscription")
+        html = page(client, contact).content.decode()
+        assert 'value="push"' in html
+        assert 'value="take"' not in html
+        assert 'name="field"' not in html
+        assert decide(client, contact, "take", field=["first_name"]).status_code == 403
+        assert Contact.objects.get().first_name == "Anna"
+
+    def test_without_the_right_to_set_subscriptions_no_opt_out_is_taken(
+        self, staff, contact, there, conversion
+    ):
+        conversion.set_status(contact.key, "UNSUBSCRIBED")
+        client = staff("view_contact", "sync_contact", "change_contact")
+        html = page(client, contact).content.decode()
+        assert "opted out in Conversion" in html
+        assert "who may set subscriptions" in html
+        assert 'value="opt_out"' not in html
+        assert decide(client, contact, "opt_out").status_code == 403
+        assert Contact.objects.get().subscription_status == ""
+
+    def test_without_the_right_to_sync_there_is_no_page(self, staff, contact, there):
+        client = staff("view_contact", "change_contact", "set_subscription")
+        assert client.get(url(contact)).status_code == 403
+        for action in ("push", "take", "opt_out"):
+            assert decide(client, contact, action, field=["title"]).status_code == 403
+
+    def test_a_company_has_no_opt_out(self, staff, company, conversion):
+        client = staff("view_company", "sync_company", "change_company", "set_subscription")
+        assert decide(client, company, "opt_out").status_code == 403

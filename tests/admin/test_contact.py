@@ -1,14 +1,14 @@
 """Contacts: form, consent, and two people at once."""
 
 import pytest
-from django.db import models
+from django.db import connection, models
+from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.admin.contact import ContactAdmin
 from conversion_sync.models import (
     Company,
     Contact,
     Deletion,
-    Engagement,
     Subscription,
     SubscriptionChange,
 )
@@ -274,29 +274,181 @@ class TestTwoPeople:
         assert len(calls) == 2
 
 
-class TestDeletion:
-    def test_the_confirmation_says_what_goes_with_it(self, staff, contact, engagement):
-        state(contact, sent_key=contact.key)
-        client = staff(*ALL, "delete_engagement")
-        html = client.get(f"{BASE}/contact/{contact.pk}/delete/").content.decode()
-        assert "Engagements: 1" in html
-        assert "Engagements among them that have not arrived in Conversion: 1" in html
-        assert "Contacts deleted in Conversion, too: 1" in html
+class TestKey:
+    """Conversion can't rename: a changed email is confirmed."""
 
-    def test_it_leaves_a_deletion_in_the_name_of_who_asked(self, staff, contact, engagement):
-        state(contact, sent_key=contact.key)
-        client = staff(*ALL, "delete_engagement")
-        answer = client.post(f"{BASE}/contact/{contact.pk}/delete/", {"post": "yes"})
-        assert answer.status_code == 302
-        assert not Contact.objects.exists()
-        assert Deletion.objects.get().requested_by == "sam"
+    @pytest.fixture
+    def sent(self, contact):
+        state(contact, sent_key=contact.key, sync_status="SYNCED", due_at=None)
+        return contact
 
-    def test_engagements_are_not_deleted_without_the_permission(self, staff, contact, engagement):
+    def box(self, answer):
+        html = answer.content.decode()
+        assert html.count('type="checkbox" name="confirmed_key"') == 1
+        return html.partition('name="confirmed_key" value="')[2].partition('"')[0]
+
+    def test_it_is_changed_only_after_the_warning_was_confirmed(self, staff, form_of, sent):
         client = staff(*ALL)
-        url = f"{BASE}/contact/{contact.pk}/delete/"
-        assert "permission" in client.get(url).content.decode()
-        assert client.post(url, {"post": "yes"}).status_code == 403
-        assert Engagement.objects.exists()
+        data = form_of(client, page(sent)) | {"email": "New@x.example", "title": "Boss"}
+        answer = save(client, page(sent), data)
+        (warning,) = errors(answer)["confirmed_key"]
+        for words in (
+            *("create <strong><bdi>new@x.example</bdi></strong>", "subscription is carried over"),
+            "delete <strong><bdi>ann@x.example</bdi></strong> with its history",
+        ):
+            assert words in warning
+        assert Contact.objects.get().email == "Ann@x.example"
+        assert 'value="Boss"' in answer.content.decode()
+        again = data | {"confirmed_key": self.box(answer)}
+        assert save(client, page(sent), again).status_code == 302
+        assert Contact.objects.get().key == "new@x.example"
+        assert Deletion.objects.get().key == "ann@x.example"
+
+    def test_saved_again_without_the_tick_it_is_asked_again(self, staff, form_of, sent):
+        client = staff(*ALL)
+        data = form_of(client, page(sent)) | {"email": "new@x.example"}
+        for _ in range(2):
+            assert errors(save(client, page(sent), data))["confirmed_key"]
+        assert not Deletion.objects.exists()
+
+    def test_a_tick_is_for_the_email_that_it_was_shown_with(self, staff, form_of, sent):
+        client = staff(*ALL)
+        data = form_of(client, page(sent)) | {"email": "new@x.example"}
+        box = self.box(save(client, page(sent), data))
+        answer = save(client, page(sent), data | {"email": "third@x.example", "confirmed_key": box})
+        assert "third@x.example" in errors(answer)["confirmed_key"][0]
+        assert self.box(answer) == "third@x.example"
+        assert Contact.objects.get().email == "Ann@x.example"
+
+    def test_capitals_alone_change_nothing_there(self, staff, form_of, sent):
+        client = staff(*ALL)
+        data = form_of(client, page(sent)) | {"email": "ANN@x.example"}
+        assert save(client, page(sent), data).status_code == 302
+        assert Contact.objects.get().email == "ANN@x.example"
+
+    def test_a_contact_that_was_never_sent_is_changed_at_once(self, staff, form_of, contact):
+        client = staff(*ALL)
+        data = form_of(client, page(contact)) | {"email": "new@x.example"}
+        assert save(client, page(contact), data).status_code == 302
+        assert Contact.objects.get().key == "new@x.example"
+
+    def test_it_says_so_where_the_old_record_stays(self, staff, form_of, sent, settings):
+        settings.CONVERSION_SYNC = {"DELETE_CHANGED_KEYS": False}
+        client = staff(*ALL)
+        data = form_of(client, page(sent)) | {"email": "new@x.example"}
+        (warning,) = errors(save(client, page(sent), data))["confirmed_key"]
+        assert "ann@x.example</bdi></strong> stays there" in warning
+        assert "delete" not in warning
+
+    def test_it_is_asked_for_once_nothing_else_is_wrong(self, staff, form_of, sent):
+        Contact.objects.create(email="taken@x.example")
+        client = staff(*ALL)
+        data = form_of(client, page(sent)) | {"email": "taken@x.example"}
+        assert list(errors(save(client, page(sent), data))) == ["email"]
+
+
+class TestSubscriptionPermission:
+    """Who may change contacts may not, by that alone, change what they consented to."""
+
+    EDITOR = ("view_contact", "add_contact", "change_contact")
+
+    def test_without_it_the_subscription_is_shown_and_can_not_be_posted(
+        self, staff, form_of, contact
+    ):
+        Contact.objects.update(subscription_status="SUBSCRIBED")
+        client = staff(*self.EDITOR, "override_consent")
+        data = form_of(client, page(contact))
+        assert not {"subscription_status", "reason"} & data.keys()
+        html = client.get(page(contact)).content.decode()
+        assert '<div class="readonly">Subscribed</div>' in html
+        forged = {"subscription_status": "UNSUBSCRIBED", "reason": "x", "title": "Boss"}
+        forged |= {"initial-subscription_status": ""}
+        assert save(client, page(contact), data, **forged).status_code == 302
+        row = Contact.objects.get()
+        assert (row.title, row.subscription_status) == ("Boss", "SUBSCRIBED")
+        assert SubscriptionChange.objects.count() == 1
+
+    def test_nor_for_a_new_contact(self, staff, form_of):
+        client = staff(*self.EDITOR)
+        data = form_of(client, ADD) | {"email": "new@x.example"}
+        assert "subscription_status" not in data
+        assert save(client, ADD, data, subscription_status="SUBSCRIBED").status_code == 302
+        assert Contact.objects.get().subscription_status == ""
+        assert not SubscriptionChange.objects.exists()
+
+    def test_with_it_alone_nothing_can_be_changed(self, staff, contact):
+        client = staff("view_contact", "set_subscription")
+        assert 'name="subscription_status"' not in client.get(page(contact)).content.decode()
+        answer = client.post(page(contact), {"subscription_status": "SUBSCRIBED"})
+        assert answer.status_code == 403
+
+
+class TestOptOut:
+    """An opt-out that has not arrived is seen on its contact, whatever the contact's own state."""
+
+    LIST = f"{BASE}/contact/"
+
+    @pytest.fixture
+    def change(self, contact):
+        contact.subscription_status = Subscription.UNSUBSCRIBED
+        contact.save()
+        state(contact, sync_status="SYNCED", due_at=None)
+        return SubscriptionChange.objects.get()
+
+    @pytest.mark.parametrize(
+        ("columns", "words"),
+        [
+            ({}, "Opt-out not arrived yet"),
+            ({"sync_status": "SENDING"}, "Opt-out not arrived yet"),
+            (
+                {"sync_status": "FAILED", "last_error_message": "<b>no"},
+                "Opt-out failed: &lt;b&gt;no",
+            ),
+        ],
+    )
+    def test_list_and_page_say_so(self, staff, contact, change, columns, words):
+        state(change, **columns)
+        client = staff(*ALL)
+        for url in (self.LIST, page(contact), f"{BASE}/contact/{contact.pk}/panel/"):
+            html = client.get(url).content.decode()
+            assert words in html
+            assert "<bdi>Synced</bdi>" in html
+
+    @pytest.mark.parametrize("status", ["SYNCED", "SUPERSEDED"])
+    def test_one_that_arrived_is_not_mentioned(self, staff, contact, change, status):
+        state(change, sync_status=status)
+        newer = {"contact": contact, "address": contact.key, "sync_status": "SYNCED"}
+        SubscriptionChange.objects.create(status="UNSUBSCRIBED", **newer)
+        SubscriptionChange.unmarked.filter(pk__gt=change.pk).update(sync_status="SYNCED")
+        assert "Opt-out" not in staff(*ALL).get(self.LIST).content.decode()
+
+    def test_one_that_a_sent_change_lifted_is_not_mentioned(self, staff, contact, change):
+        state(change, sync_status="FAILED")
+        lift = SubscriptionChange.objects.create(
+            contact=contact, address=contact.key, status="SUBSCRIBED", override=True
+        )
+        state(lift, sync_status="SYNCED")
+        assert "Opt-out" not in staff(*ALL).get(self.LIST).content.decode()
+
+    def test_the_page_leads_to_it_and_waits_for_it(self, staff, contact, change):
+        url = f"{BASE}/subscriptionchange/{change.pk}/change/"
+        html = staff("view_contact").get(page(contact)).content.decode()
+        assert "Opt-out not arrived yet" in html
+        assert url not in html
+        assert f'data-live="{BASE}/contact/{contact.pk}/panel/"' in html
+        seer = staff("view_contact", "view_subscriptionchange", name="seer")
+        assert f'<a class="button" href="{url}">' in seer.get(page(contact)).content.decode()
+
+    def test_the_list_asks_once_for_all(self, staff, contact, change):
+        client, counts = staff(*ALL), []
+        for number in range(2):
+            other = Contact.objects.create(email=f"{number}@x.example")
+            other.subscription_status = Subscription.UNSUBSCRIBED
+            other.save()
+            with CaptureQueriesContext(connection) as queries:
+                client.get(self.LIST)
+            counts.append(sum("subscriptionchange" in query["sql"] for query in queries))
+        assert counts == [1, 1]
 
 
 def test_who_may_only_look_sees_the_variables_and_can_save_nothing(staff, contact):

@@ -1,21 +1,31 @@
 """The dashboard: whether the thing works, and what to do where it does not."""
 
 import datetime
+import re
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from conversion_sync.admin import dashboard
 from conversion_sync.admin.badges import CODES
 from conversion_sync.admin.remedies import REMEDIES, remedy
 from conversion_sync.models import ApiCall, BulkJob, Contact
+from conversion_sync.sync import estimates, overview
 from conversion_sync.sync.gate import Gate
 from tests.admin.conftest import BASE, state
 
 URL = f"{BASE}/apigate/"
+
+
+@pytest.fixture(autouse=True)
+def _counted_anew():
+    """On a busy machine a test may take long to count; the next one counts for itself."""
+    cache.clear()
 
 
 @pytest.fixture
@@ -118,6 +128,8 @@ def test_the_calls_in_numbers_and_bars(admin):
     assert (day.calls, day.failed, day.p95) == (21, 1, 20)
     assert day.error_rate == "4.8 %"
     assert len(day.bars) == 2
+    assert hour.scale.endswith("; at most 20 calls a minute")
+    assert re.match(r"Since \d+ \w+ \d\d:00; at most 20 calls an hour", day.scale)
     html = page(admin)
     assert "<title>" in html.partition("<svg")[2]
     assert 'class="cs-plot-bad"' in html
@@ -152,9 +164,67 @@ def test_what_is_being_sent_has_a_rate_and_a_time_left(admin, contact, conversio
 
 def test_bulk_jobs_show_their_progress(admin):
     BulkJob.objects.create(action="sync_now", model="x", total=200, done=50, requested_by="pia")
+    job = BulkJob.objects.get()
     html = page(admin)
-    assert "asked for by pia: 50 of 200" in html
+    assert "Sync now, x, asked for by pia</bdi></a>: 50 of 200 rows" in html
+    assert f'href="{BASE}/bulkjob/{job.pk}/change/"' in html
     assert 'max="200" value="50"' in html
+
+
+def test_a_job_is_linked_for_those_who_may_see_it(staff):
+    job = BulkJob.objects.create(action="sync_now", model="x", total=2, requested_by="pia")
+    address = f"{BASE}/bulkjob/{job.pk}/change/"
+    assert address not in page(staff("view_apigate", name="sam"))
+    for client in (
+        staff("view_apigate", "view_bulkjob", name="mia"),
+        staff("view_apigate", name="pia"),
+    ):
+        assert address in page(client)
+        assert client.get(address).status_code == 200
+
+
+def cells(client, kind):
+    """The numbers in a line of the table, by column, and where they lead."""
+    context = client.get(URL).context
+    (row,) = (row for row in context["kinds"] if row.label == kind)
+    return {cell.label: (cell.count, cell.address) for cell in row.cells}
+
+
+def test_what_is_tried_again_is_told_from_what_waits(admin):
+    for number, (status, code) in enumerate(
+        [("PENDING", ""), ("PENDING", "NOT_SENT"), ("PENDING", "NOT_SENT"), ("SYNCED", "")]
+    ):
+        row = Contact.objects.create(email=f"p{number}@x.example")
+        state(row, sync_status=status, last_error_code=code)
+    found = cells(admin, "Contacts")
+    assert found["Synced"] == ("1", f"{BASE}/contact/?status=synced")
+    assert found["Pending"] == ("1", f"{BASE}/contact/?status=waiting")
+    assert found["Retrying"] == ("2", f"{BASE}/contact/?status=retrying")
+    assert found["Failed"] == ("0", "")
+    for count, address in found.values():
+        if address:
+            assert admin.get(address).context["cl"].result_count == int(count)
+
+
+def test_what_is_too_much_to_be_counted_is_estimated(admin, monkeypatch, contact):
+    state(contact, sync_status="SYNCED", due_at=None)
+    monkeypatch.setattr(estimates, "EXACT", 0)
+    monkeypatch.setattr(
+        overview, "table_sizes", lambda models, using: dict.fromkeys(models, 987_654)
+    )
+    assert cells(admin, "Contacts")["Synced"][0] == "about 988,000"
+
+
+def test_counting_that_takes_long_is_not_done_for_each_look(admin, monkeypatch, contact):
+    monkeypatch.setattr(dashboard, "SLOW", 0)
+    monkeypatch.setattr(dashboard, "REST", 100_000)
+    assert cells(admin, "Contacts")["Pending"][0] == "1"
+    Contact.objects.create(email="new@x.example")
+    Gate().pause("mia")
+    assert cells(admin, "Contacts")["Pending"][0] == "1"
+    assert "By mia, since" in page(admin)
+    cache.clear()
+    assert cells(admin, "Contacts")["Pending"][0] == "2"
 
 
 def test_the_number_of_queries_does_not_grow(admin, contact):

@@ -145,7 +145,7 @@ def test_what_is_claimed_between_check_and_save_is_said(staff, form_of, engageme
 
 
 def act(client, name, *rows):
-    data = {"action": name, "_selected_action": [row.pk for row in rows]}
+    data = {"action": name, "_selected_action": [row.pk for row in rows], "confirmed": "yes"}
     return client.post(LIST, data, follow=True).content.decode()
 
 
@@ -207,3 +207,13 @@ def test_a_time_that_was_changed_survives_another_error(staff, form_of, engageme
     assert f'name="initial-occurred_at_0" value="{data["initial-occurred_at_0"]}"' in html
     assert client.post(page(engagement), data).status_code == 302
     assert Engagement.objects.get().occurred_at.month == 5
+
+
+def test_the_time_of_a_new_one_can_be_chosen(staff, form_of, contact):
+    client = staff(*ALL)
+    data = form_of(client, ADD) | {"contact": contact.pk, "name": "Demo", "description": "x"}
+    data |= {"occurred_at_0": "2026-11-20", "occurred_at_1": "10:30"}
+    # The form was shown a while ago, with the time of then.
+    data |= {"initial-occurred_at_0": "2026-11-19", "initial-occurred_at_1": "08:00:00"}
+    assert client.post(ADD, data).status_code == 302
+    assert Engagement.objects.get().occurred_at.isoformat() == "2026-11-20T10:30:00+00:00"

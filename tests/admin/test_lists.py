@@ -7,7 +7,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from conversion_sync.admin.filters import EventStatusFilter
 from conversion_sync.models import (
     ApiCall,
     ApiGate,
@@ -123,53 +122,6 @@ def test_events_are_found_by_address(admin, contact):
         assert not shown(admin, name, {"q": "bob"})
 
 
-@pytest.mark.parametrize(
-    ("status", "columns"),
-    [
-        ("synced", {"sync_status": "SYNCED"}),
-        ("waiting", {"sync_status": "PENDING"}),
-        ("retrying", {"sync_status": "PENDING", "last_error_code": "INTERNAL_ERROR"}),
-        ("sending", {"sync_status": "SENDING"}),
-        ("failed", {"sync_status": "FAILED", "last_error_code": "VALIDATION_ERROR"}),
-        ("in-doubt", {"sync_status": "UNCONFIRMED"}),
-        ("superseded", {"sync_status": "SUPERSEDED"}),
-    ],
-)
-def test_the_filter_by_status_shows_what_the_badge_says(admin, contact, status, columns):
-    engagement = Engagement.objects.create(contact=contact, name="Call", description="text")
-    state(engagement, **columns)
-    finds = {
-        name for name in EventStatusFilter.states if shown(admin, "engagement", {"status": name})
-    }
-    assert finds == {status}
-
-
-def test_the_filter_by_error(admin, contact):
-    state(contact, sync_status="FAILED", last_error_code="VALIDATION_ERROR")
-    answer = admin.get(f"{BASE}/contact/")
-    assert "?error=VALIDATION_ERROR" in answer.content.decode()
-    assert len(shown(admin, "contact", {"error": "VALIDATION_ERROR"})) == 1
-    assert not shown(admin, "contact", {"error": "NOT_FOUND"})
-
-
-def test_the_filter_by_company_keeps_the_other_filters(admin, contact):
-    Contact.objects.create(email="bob@x.example")
-    query = {"company__id__exact": contact.company_id, "status": "waiting", "q": "a"}
-    assert len(shown(admin, "contact", query)) == 1
-    html = admin.get(f"{BASE}/contact/", query).content.decode()
-    assert '<input type="hidden" name="status" value="waiting">' in html
-    assert "Lumentum" in html
-    odd = admin.get(f"{BASE}/contact/", {"company__id__exact": "x"}, follow=True)
-    assert odd.status_code == 200
-
-
-def test_the_filter_by_source_offers_what_is_there(admin, contact):
-    SubscriptionChange.objects.create(address="a@x.example", status="PENDING", source="import")
-    assert "?source=import" in admin.get(f"{BASE}/subscriptionchange/").content.decode()
-    assert len(shown(admin, "subscriptionchange", {"source": "import"})) == 1
-    assert not shown(admin, "subscriptionchange", {"source": "admin"})
-
-
 def test_a_contact_says_that_it_waits_for_a_deletion_of_its_key(admin, contact):
     deletion = Deletion.objects.create(kind="contact", key=contact.key)
     text = admin.get(f"{BASE}/contact/").content.decode()
@@ -209,7 +161,7 @@ def test_synced_records_are_sent_again_when_asked(admin, contact):
 
 def test_a_failed_deletion_is_discarded(admin):
     deletion = Deletion.objects.create(kind="contact", key="a@x.example")
-    data = {"action": "discard_failed", "_selected_action": [deletion.pk]}
+    data = {"action": "discard_failed", "_selected_action": [deletion.pk], "confirmed": "yes"}
     answer = admin.post(f"{BASE}/deletion/", data, follow=True)
     assert "None of these deletions has failed" in answer.content.decode()
     state(deletion, sync_status="FAILED")

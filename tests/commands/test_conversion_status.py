@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from conversion_sync.models import Contact, Engagement, Heartbeat, Status
+from conversion_sync.sync import estimates, overview
 from conversion_sync.sync.gate import Gate
 
 pytestmark = pytest.mark.django_db
@@ -43,13 +44,22 @@ def test_the_table_counts_rows_by_kind_and_status():
     contact = Contact.objects.create(email="ann@x.example")
     Contact.objects.create(email="bob@x.example")
     Contact.unmarked.filter(pk=contact.pk).update(sync_status=Status.FAILED, due_at=None)
-    Contact.unmarked.filter(email="bob@x.example").update(attempts=2)
+    Contact.unmarked.filter(email="bob@x.example").update(last_error_code="NOT_SENT")
     Engagement.objects.create(contact=contact, name="Call", description="Talked")
     out = run()
     assert out.splitlines()[0].split() == ["pending", "failed", "retrying", "in", "all"]
     assert cells(out, "contacts") == ["contacts", "1", "1", "1", "2"]
     assert cells(out, "engagements") == ["engagements", "1", "0", "0", "1"]
     assert cells(out, "deletions") == ["deletions", "0", "0", "0", "0"]
+
+
+def test_what_is_too_much_to_be_counted_is_marked_as_an_estimate(monkeypatch):
+    monkeypatch.setattr(estimates, "EXACT", 0)
+    monkeypatch.setattr(overview, "table_sizes", lambda models, using: dict.fromkeys(models, 2000))
+    contact = Contact.objects.create(email="ann@x.example")
+    Contact.unmarked.filter(pk=contact.pk).update(sync_status=Status.SYNCED, due_at=None)
+    Contact.objects.create(email="bob@x.example")
+    assert cells(run(), "contacts") == ["contacts", "1", "~1,999", "0", "~2,000"]
 
 
 def test_without_rows_all_is_quiet():
@@ -84,6 +94,8 @@ def test_json_has_the_same_and_the_same_status():
     assert state["last_drain"]["started_at"] is None
     (contacts,) = (kind for kind in state["kinds"] if kind["name"] == "contact")
     assert contacts["counts"] == {"PENDING": 1}
+    assert contacts["synced_is_exact"] is True
+    assert contacts["errors"] == []
     assert contacts["oldest_due"] == state["oldest_due"]
     assert "secret-key" not in out.getvalue()
 

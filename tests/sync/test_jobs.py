@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import OperationalError
+from django.db.models import F, Q
 
 from conversion_sync.models import (
     ApiGate,
@@ -16,10 +18,13 @@ from conversion_sync.models import (
     Status,
     SubscriptionChange,
 )
+from conversion_sync.models.base import PERSON
 from conversion_sync.models.fields import db_now
 from conversion_sync.sync import jobs
+from conversion_sync.sync.compare import compare_many
 from conversion_sync.sync.drain import anything_ready, drain
 from conversion_sync.sync.run import Run
+from conversion_sync.sync.selection import Unsayable
 from tests.kit import (
     ANN,
     BOB,
@@ -30,6 +35,7 @@ from tests.kit import (
     contact,
     engagement,
     fresh,
+    log,
     push,
     sent,
     synced_contact,
@@ -39,7 +45,6 @@ from tests.kit import (
 pytestmark = pytest.mark.django_db
 
 Action = BulkJob.Action
-EVERYTHING: dict[str, Any] = {"all": {}}
 
 
 def many(count: int) -> None:
@@ -47,7 +52,7 @@ def many(count: int) -> None:
 
 
 def run_job(action: Action, model: type[Any] = Contact, **arguments: Any) -> Any:
-    job = jobs.start(action, model, EVERYTHING, requested_by="Eve", **arguments)
+    job = jobs.start(action, model, requested_by="Eve", **arguments)
     push()
     job.refresh_from_db()
     return job
@@ -57,6 +62,7 @@ def run_job(action: Action, model: type[Any] = Contact, **arguments: Any) -> Any
 def small_steps(monkeypatch):
     monkeypatch.setattr(jobs, "STEP", 2)
     monkeypatch.setattr(jobs, "ASKING_STEP", 2)
+    monkeypatch.setattr(jobs, "MOMENT", 0)
 
 
 def test_a_job_works_off_all_its_rows_and_says_so(conversion, small_steps):
@@ -69,25 +75,31 @@ def test_a_job_works_off_all_its_rows_and_says_so(conversion, small_steps):
     assert sum(len(body["contacts"]) for body in sent(conversion)) == 10
 
 
+def test_what_only_writes_does_not_wait_for_the_calls_between_two_steps(small_steps, monkeypatch):
+    monkeypatch.setattr(jobs, "MOMENT", 60)
+    many(5)
+    job = jobs.start(Action.SYNC_NOW, Contact)
+    assert jobs.step(Run("default", 60)) == 5
+    job.refresh_from_db()
+    assert job.done == 5
+
+
 def test_a_job_over_no_rows_is_finished_at_once():
-    job = jobs.start(Action.SYNC_NOW, Contact, EVERYTHING)
+    job = jobs.start(Action.SYNC_NOW, Contact)
     assert job.finished_at is not None
     assert not jobs.any_waiting("default")
 
 
 def test_a_job_is_something_to_do(conversion):
     synced_contact()
-    jobs.start(Action.SYNC_NOW, Contact, EVERYTHING)
+    jobs.start(Action.SYNC_NOW, Contact)
     assert anything_ready()
 
 
 def test_the_rows_are_those_that_match(conversion):
     ann, bob, carl = synced_contact(), synced_contact(BOB), synced_contact("carl@x.example")
-    selection = {
-        "all": {"pk__in": [ann.pk, bob.pk, carl.pk]},
-        "any": [{"key": ANN}, {"key__startswith": "carl"}],
-    }
-    job = jobs.start(Action.SYNC_NOW, Contact, selection)
+    where = [Q(pk__in=[ann.pk, bob.pk, carl.pk]), Q(key=ANN) | Q(key__startswith="carl")]
+    job = jobs.start(Action.SYNC_NOW, Contact, where)
     assert job.total == 2
     push()
     assert {item["email"] for item in sent(conversion)[-1]["contacts"]} == {ANN, "carl@x.example"}
@@ -95,7 +107,7 @@ def test_the_rows_are_those_that_match(conversion):
 
 def test_rows_that_came_after_the_start_are_left_alone(conversion):
     synced_contact()
-    job = jobs.start(Action.SYNC_NOW, Contact, EVERYTHING)
+    job = jobs.start(Action.SYNC_NOW, Contact)
     late = contact(BOB)
     push()
     job.refresh_from_db()
@@ -103,9 +115,40 @@ def test_rows_that_came_after_the_start_are_left_alone(conversion):
     assert fresh(late).sent_revision == 1
 
 
+def test_only_rows_that_the_action_concerns_are_counted(conversion):
+    synced_contact()
+    row = contact(BOB)
+    write(row, sync_status=Status.FAILED, due_at=None)
+    engagement(synced_contact("carl@x.example"))
+    push()
+    assert jobs.start(Action.RETRY_FAILED, Contact).total == 1
+    assert jobs.start(Action.SYNC_NOW, Contact).total == 3
+    assert jobs.start(Action.SYNC_NOW, Engagement).total == 0
+    assert jobs.start(Action.SET_SUBSCRIPTION, Contact, status="PENDING").total == 3
+    assert jobs.start(Action.RESEND, Engagement).total == 0
+
+
+def test_a_condition_that_can_not_be_kept_is_refused():
+    with pytest.raises(Unsayable):
+        jobs.start(Action.SYNC_NOW, Contact, [Q(key=F("email"))])
+    assert not BulkJob.objects.exists()
+
+
+def test_a_quick_job_does_not_wait_for_the_end_of_a_long_one(small_steps, conversion):
+    many(6)
+    push()
+    long = jobs.start(Action.SYNC_NOW, Contact)
+    quick = jobs.start(Action.SYNC_NOW, Contact, [Q(key="c000@x.example")])
+    run = Run("default", 10)
+    for _ in range(3):
+        jobs.step(run)
+    assert BulkJob.objects.get(pk=quick.pk).done == 1
+    assert BulkJob.objects.get(pk=long.pk).done == 4
+
+
 def test_nobody_waits_behind_the_rows_of_a_job(conversion, monkeypatch):
     row = synced_contact()
-    jobs.start(Action.SYNC_NOW, Contact, EVERYTHING)
+    jobs.start(Action.SYNC_NOW, Contact)
     monkeypatch.setattr(jobs, "any_waiting", lambda using: False)
     ApiGate.write("default", next_slot_at=db_now("default") + HOUR)
     drain(0.5)
@@ -127,7 +170,7 @@ def test_a_subscription_is_set_through_the_log(conversion):
     contact(BOB)
     push()
     job = run_job(Action.SET_SUBSCRIPTION, status="SUBSCRIBED", reason="A form.")
-    assert (job.done, job.affected) == (2, 1)
+    assert (job.done, job.affected) == (1, 1)
     change = SubscriptionChange.objects.get(address=BOB)
     assert (change.requested_by, change.source, change.reason) == ("Eve", "bulk", "A form.")
     assert conversion.contacts[BOB]["subscriptionStatus"] == "SUBSCRIBED"
@@ -138,6 +181,26 @@ def test_a_job_lifts_an_opt_out_only_where_somebody_overrides(conversion, overri
     synced_contact(subscription_status="UNSUBSCRIBED")
     run_job(Action.SET_SUBSCRIPTION, status="SUBSCRIBED", reason="x", override=override)
     assert conversion.contacts[ANN]["subscriptionStatus"] == ends
+
+
+def test_whoever_opted_out_is_left_as_they_are(conversion):
+    contact(subscription_status="UNSUBSCRIBED")
+    contact(BOB)
+    push()
+    job = run_job(Action.SET_SUBSCRIPTION, status="SUBSCRIBED", reason="x")
+    assert (job.total, job.done, job.affected) == (2, 2, 1)
+    assert log() == [("UNSUBSCRIBED", "SYNCED")]
+    assert Contact.objects.get(key=ANN).subscription_status == "UNSUBSCRIBED"
+
+
+def test_an_opt_out_in_bulk_goes_through_at_once(conversion):
+    synced_contact(subscription_status="SUBSCRIBED")
+    jobs.start(Action.SET_SUBSCRIPTION, Contact, status="UNSUBSCRIBED", reason="x")
+    jobs.step(Run("default", 10))
+    change = SubscriptionChange.objects.get(status="UNSUBSCRIBED")
+    assert change.priority == PERSON
+    push()
+    assert conversion.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
 
 
 @pytest.mark.parametrize(("action", "arrive"), [(Action.RESEND, 1), (Action.MARK_AS_SENT, 0)])
@@ -159,7 +222,7 @@ def test_failed_deletions_are_discarded(conversion):
 def test_a_job_that_is_cancelled_leaves_the_rest_alone(conversion, small_steps):
     many(4)
     push()
-    job = jobs.start(Action.SYNC_NOW, Contact, EVERYTHING)
+    job = jobs.start(Action.SYNC_NOW, Contact)
     jobs.cancel(job)
     calls = len(conversion.calls)
     push()
@@ -178,7 +241,7 @@ def test_a_job_that_goes_wrong_says_so_and_stops(conversion):
 
 def test_a_job_that_somebody_works_on_is_left_to_them_until_their_lease_is_over(conversion):
     synced_contact()
-    job = jobs.start(Action.SYNC_NOW, Contact, EVERYTHING)
+    job = jobs.start(Action.SYNC_NOW, Contact)
     held = BulkJob.objects.filter(pk=job.pk)
     held.update(claim=TOKEN, leased_until=db_now("default") + HOUR)
     push()
@@ -188,25 +251,61 @@ def test_a_job_that_somebody_works_on_is_left_to_them_until_their_lease_is_over(
     assert held.get().done == 1
 
 
-def test_a_step_whose_claim_was_lost_counts_nothing(conversion, monkeypatch):
-    synced_contact()
-    job = jobs.start(Action.SYNC_NOW, Contact, EVERYTHING)
-    real = jobs._work
+def test_a_step_whose_claim_was_lost_does_and_counts_nothing(conversion, monkeypatch):
+    row = synced_contact()
+    job = jobs.start(Action.SYNC_NOW, Contact)
+    real = jobs.act
 
-    def work(run, job, pks):
+    def act(action, rows, arguments):
+        affected = real(action, rows, arguments)
         BulkJob.objects.update(claim=TOKEN)
-        monkeypatch.setattr(jobs, "_work", real)
-        return real(run, job, pks)
+        return affected
 
-    monkeypatch.setattr(jobs, "_work", work)
-    drain()
+    monkeypatch.setattr(jobs, "act", act)
+    jobs.step(Run("default", 10))
     job.refresh_from_db()
-    assert (job.done, job.claim) == (0, TOKEN)
+    assert job.done == 0
+    assert fresh(row).sync_status == Status.SYNCED
+
+
+def test_a_step_begins_where_the_one_before_it_ended(small_steps, monkeypatch):
+    """Another worker did a step between our look at the job and our claim."""
+    many(4)
+    job = jobs.start(Action.SYNC_NOW, Contact)
+    second = Contact.objects.order_by("pk")[1]
+    real = jobs.db_now  # type: ignore[attr-defined]  # what the module imported
+
+    def db_now(using):
+        monkeypatch.setattr(jobs, "db_now", real)
+        now = real(using)
+        BulkJob.objects.update(cursor=second.pk, done=2)
+        return now
+
+    monkeypatch.setattr(jobs, "db_now", db_now)
+    jobs.step(Run("default", 10))
+    job.refresh_from_db()
+    assert (job.done, job.cursor) == (4, job.last_pk)
+
+
+def test_a_database_that_fails_for_a_moment_ends_no_job(conversion, monkeypatch):
+    row = synced_contact()
+    job = jobs.start(Action.SYNC_NOW, Contact)
+    real = jobs.act
+
+    def act(*args):
+        monkeypatch.setattr(jobs, "act", real)
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(jobs, "act", act)
+    jobs.step(Run("default", 10))
+    job.refresh_from_db()
+    assert (job.done, job.error) == (1, "")
+    assert fresh(row).sync_status == Status.PENDING
 
 
 def test_a_job_that_another_takes_first_is_left(monkeypatch):
     contact()
-    jobs.start(Action.SYNC_NOW, Contact, EVERYTHING)
+    jobs.start(Action.SYNC_NOW, Contact)
     real = jobs.uuid.uuid4  # type: ignore[attr-defined]
 
     def uuid4():
@@ -259,6 +358,19 @@ def test_a_comparison_keeps_only_so_many_findings(conversion, monkeypatch):
     assert len(job.findings) == 2
 
 
+def test_a_comparison_drops_no_opt_out_for_other_findings(conversion, monkeypatch):
+    monkeypatch.setattr(jobs, "FINDINGS", 2)
+    many(5)
+    push()
+    conversion.reset()
+    many_gone = Contact.objects.order_by("-pk").first()
+    conversion.app.store.upsert_contacts([{"email": many_gone.key}])
+    conversion.set_status(many_gone.key, "UNSUBSCRIBED")
+    findings = run_job(Action.COMPARE).findings
+    assert [finding["opt_out"] for finding in findings] == [True, False]
+    assert findings[0]["key"] == many_gone.key
+
+
 def test_a_comparison_says_whom_it_could_not_ask_about(conversion):
     synced_contact()
     conversion.fail("500", method="GET")
@@ -268,7 +380,7 @@ def test_a_comparison_says_whom_it_could_not_ask_about(conversion):
 
 def test_a_comparison_goes_on_where_a_shut_gate_stopped_it(conversion):
     synced_contact()
-    job = jobs.start(Action.COMPARE, Contact, EVERYTHING)
+    job = jobs.start(Action.COMPARE, Contact)
     conversion.fail("429", headers={"Retry-After": "60"})
     synced_before = len(conversion.calls)
     row = company()
@@ -285,20 +397,38 @@ def test_a_comparison_goes_on_where_a_shut_gate_stopped_it(conversion):
 
 def test_a_comparison_without_time_is_left_for_the_next_drain(conversion):
     synced_contact()
-    job = jobs.start(Action.COMPARE, Contact, EVERYTHING)
+    job = jobs.start(Action.COMPARE, Contact)
     assert jobs.step(Run("default", 0)) == 0
     job.refresh_from_db()
     assert (job.done, job.claim, job.finished_at) == (0, None, None)
 
 
-def test_a_long_job_asks_for_another_drain(conversion, small_steps, settings):
-    many(30)
+def test_a_long_job_asks_for_another_drain(conversion, small_steps):
+    many(10)
     push()
-    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 20}
-    job = jobs.start(Action.COMPARE, Contact, EVERYTHING)
-    report = drain(0.4)
+    job = jobs.start(Action.COMPARE, Contact)
+    report = drain(60, stop=lambda: BulkJob.objects.filter(done__gte=4).exists())
     job.refresh_from_db()
-    assert 0 < job.done < 30
+    assert job.done == 4
+    assert report.go_on
+
+
+def test_a_drain_whose_time_is_over_as_a_step_begins_is_followed_by_another(
+    conversion, small_steps, monkeypatch
+):
+    many(6)
+    push()
+    job = jobs.start(Action.COMPARE, Contact)
+    real, begun = compare_many, list[bool]()
+
+    def counting(*args, **kwargs):
+        begun.append(True)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(jobs, "compare_many", counting)
+    report = drain(60, stop=lambda: len(begun) > 1)
+    job.refresh_from_db()
+    assert job.done == 2
     assert report.go_on
 
 

@@ -19,7 +19,9 @@ from conversion_sync.models import (
     SyncedModel,
 )
 from conversion_sync.models.fields import db_now
-from conversion_sync.sync.overview import LastDrain, Reason, overview, span, waits
+from conversion_sync.sync import estimates
+from conversion_sync.sync import overview as overviews
+from conversion_sync.sync.overview import Errors, Kind, LastDrain, Reason, overview, span, waits
 
 pytestmark = pytest.mark.django_db
 
@@ -61,10 +63,44 @@ def test_the_oldest_row_is_found_among_all_kinds():
 
 
 def test_a_row_that_is_not_due_yet_is_not_counted_as_due():
-    contact(due_at=timezone.now() + SHORT, attempts=1)
+    contact(due_at=timezone.now() + SHORT)
     state = overview()
     assert (state.due, state.oldest) == (0, None)
-    assert [kind.retrying for kind in state.kinds if kind.name == "contact"] == [1]
+
+
+def kind_of(name: str) -> Kind:
+    return next(kind for kind in overview().kinds if kind.name == name)
+
+
+def test_errors_are_counted_by_state_and_code():
+    for number in range(3):
+        row = Contact.objects.create(email=f"c{number}@x.example")
+        write(row, sync_status="FAILED", last_error_code="FORBIDDEN", due_at=None)
+    write(Contact.objects.create(email="d@x.example"), last_error_code="NOT_SENT")
+    Contact.objects.create(email="e@x.example")
+    kind = kind_of("contact")
+    assert kind.counts == {"FAILED": 3, "PENDING": 2}
+    assert set(kind.errors) == {
+        Errors("FAILED", "FORBIDDEN", 3),
+        Errors("PENDING", "NOT_SENT", 1),
+    }
+    assert kind.retrying == 1
+
+
+def test_a_row_that_needs_a_person_is_among_the_errors_whatever_its_code():
+    write(engagement(contact()), sync_status="UNCONFIRMED", last_error_code="", due_at=None)
+    assert kind_of("engagement").errors == [Errors("UNCONFIRMED", "", 1)]
+
+
+def test_what_has_arrived_is_estimated_where_it_is_too_much_to_be_counted(monkeypatch):
+    monkeypatch.setattr(estimates, "EXACT", 2)
+    monkeypatch.setattr(overviews, "table_sizes", lambda models, using: dict.fromkeys(models, 100))
+    for number in range(3):
+        synced(Contact.objects.create(email=f"c{number}@x.example"))
+    contact()
+    synced(Company.objects.create(external_id="C1"))
+    assert (kind_of("contact").counts["SYNCED"], kind_of("contact").synced_is_exact) == (99, False)
+    assert (kind_of("company").counts["SYNCED"], kind_of("company").synced_is_exact) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +148,7 @@ def test_the_time_left_before_nobody_works_is_a_setting(settings):
 def test_reading_takes_the_same_queries_however_many_rows(django_assert_max_num_queries):
     overview()
     Contact.objects.bulk_create(Contact(email=f"c{n}@x.example") for n in range(300))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(21):
         overview()
 
 

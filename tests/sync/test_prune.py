@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from conversion_sync.models import ApiCall, Heartbeat
+from conversion_sync.models import ApiCall, BulkJob, Heartbeat
 from conversion_sync.models.fields import db_now
 from conversion_sync.sync import prune as prune_module
 from conversion_sync.sync.prune import prune, prune_now_and_then
@@ -49,6 +49,16 @@ def test_a_row_outlives_the_line_of_its_last_call(conversion):
     assert prune() == 1
     assert fresh(row).last_call_id is not None
     assert fresh(row).sync_status == "SYNCED"
+
+
+def test_an_ended_job_goes_too_and_one_that_runs_stays():
+    now = db_now("default")
+    _old, young, running = (
+        BulkJob.objects.create(action="compare", model="conversion_sync.Contact", finished_at=at)
+        for at in (now - 40 * DAY, now - DAY, None)
+    )
+    prune()
+    assert list(BulkJob.objects.order_by("pk")) == [young, running]
 
 
 def test_it_is_done_once_an_hour():

@@ -15,7 +15,7 @@ from conversion_sync.sync.prune import prune
 class Command(BaseCommand):
     """``conversion_prune [--days N]``."""
 
-    help = "Delete the lines of the call log that are older than CALL_LOG_DAYS. Rows keep theirs."
+    help = "Delete the calls and ended bulk jobs older than CALL_LOG_DAYS. Rows keep their state."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--days", type=float, help="default: the setting CALL_LOG_DAYS")

@@ -26,8 +26,8 @@ class Command(BaseCommand):
     """Prints the overview."""
 
     help = (
-        "Shows the rows by kind and status, the oldest row that is due, the gate and the last "
-        "drain. Exit status 2 when rows are due and nobody sends them."
+        "Shows the rows by kind and status (~: about so many), the oldest row that is due, the "
+        "gate and the last drain. Exit status 2 when rows are due and nobody sends them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -58,9 +58,14 @@ def _table(state: Overview) -> Iterator[str]:
     head = ["", *(str(status.label).lower() for status in statuses), "retrying", "in all"]
     yield _row(head)
     for kind in state.kinds:
-        by_status = [kind.counts.get(status, 0) for status in statuses]
-        numbers = [*by_status, kind.retrying, sum(kind.counts.values())]
-        yield _row([kind.label, *(f"{number:,}" for number in numbers)])
+        # Too many to be counted, the synced ones are an estimate, and so is the whole.
+        about = "" if kind.synced_is_exact else "~"
+        numbers = [
+            f"{about if status == Status.SYNCED else ''}{kind.counts.get(status, 0):,}"
+            for status in statuses
+        ]
+        in_all = f"{about}{sum(kind.counts.values()):,}"
+        yield _row([kind.label, *numbers, f"{kind.retrying:,}", in_all])
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -1,0 +1,136 @@
+"""Every word that the app shows can be translated: each page is shown in a language of brackets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils.translation import trans_real
+
+from conversion_sync.models import Company, Contact, Deletion, Engagement, SubscriptionChange
+from conversion_sync.models.fields import db_now
+from tests.admin.conftest import BASE, state
+
+OPEN, CLOSE = "⟦", "⟧"
+WORD = re.compile(r"[^\W\d]{2,}")
+#: Attributes that are read out or shown.
+SPOKEN = {"title", "aria-label", "alt", "placeholder"}
+
+
+class Brackets:
+    """A translation that puts every message into brackets."""
+
+    domain = "django"
+
+    def gettext(self, message: str) -> str:
+        return f"{OPEN}{message.rpartition(chr(4))[2]}{CLOSE}" if message else ""
+
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        return self.gettext(singular if number == 1 else plural)
+
+    def to_language(self) -> str:
+        return "en"
+
+
+class Shown(HTMLParser):
+    """The texts of a page, without scripts, what is typed into forms, and foreign text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.skipped: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "style", "bdi", "code", "textarea", "template", "time"):
+            self.skipped.append(tag)
+        if not self.skipped:
+            self.texts += [value for name, value in attrs if name in SPOKEN and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.skipped:
+            while self.skipped.pop() != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if not self.skipped:
+            self.texts.append(data)
+
+
+def untranslated(text: str) -> str:
+    """What stands outside of all brackets."""
+    depth, out = 0, []
+    for letter in text:
+        depth += (letter == OPEN) - (letter == CLOSE)
+        if not depth and letter != CLOSE:
+            out.append(letter)
+    return "".join(out)
+
+
+@pytest.fixture
+def rows(conversion: Any, contact: Contact, engagement: Engagement, company: Company) -> list[Any]:
+    """A row of each kind, in each state that says something else."""
+    now = db_now("default")
+    change = SubscriptionChange.objects.create(
+        contact=contact, address=contact.key, status="SUBSCRIBED", requested_by="sam"
+    )
+    deletion = Deletion.objects.create(kind="contact", key="old@x.example")
+    state(company, sync_status="SYNCED", last_synced_at=now, due_at=None)
+    state(contact, sync_status="FAILED", last_error_code="NO_ANSWER", last_attempt_at=now)
+    state(engagement, sync_status="UNCONFIRMED", last_error_code="NO_ANSWER", last_attempt_at=now)
+    state(change, sync_status="FAILED", last_error_code="CONSENT_BLOCKED", last_attempt_at=now)
+    state(deletion, attempts=2, last_error_code="INTERNAL_ERROR", last_attempt_at=now)
+    return [company, contact, engagement, change, deletion]
+
+
+def pages(rows: list[Any]) -> Iterator[str]:
+    yield "/admin/"
+    yield f"{BASE}/apigate/"
+    yield f"{BASE}/apicall/"
+    yield f"{BASE}/bulkjob/"
+    for row in rows:
+        name = row._meta.model_name
+        yield f"{BASE}/{name}/"
+        yield f"{BASE}/{name}/{row.pk}/change/"
+        yield f"{BASE}/{name}/{row.pk}/history/"
+    for name in ("contact", "company", "engagement"):
+        yield f"{BASE}/{name}/add/"
+    for row in rows[:3]:
+        yield f"{BASE}/{row._meta.model_name}/{row.pk}/delete/"
+    for row in rows[:2]:
+        yield f"{BASE}/{row._meta.model_name}/{row.pk}/compare/"
+        yield f"{BASE}/{row._meta.model_name}/import/"
+    yield f"{BASE}/subscriptionchange/{rows[3].pk}/override/"
+
+
+#: What the rows say, the names of things, and Django's own words that it does not translate.
+NAMES = {
+    *("Ann", "ann", "Ross", "example", "old", "Lumentum", "Call", "two", "lines", "good"),
+    *("lead_score", "room", "outcome", "priority", "urgent", "tags", "duration_minutes"),
+    *("sam", "admin", "Conversion", "Sync", "Django", "UTC"),
+    *("NO_ANSWER", "CONSENT_BLOCKED", "INTERNAL_ERROR"),
+    *("Search", "False"),
+}
+
+
+def test_every_word_is_translatable(
+    admin_client: Client, rows: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trans_real, "translation", lambda language: Brackets())
+    trans_real.activate("en")
+    missing: dict[str, set[str]] = {}
+    try:
+        for page in pages(rows):
+            answer = admin_client.get(page)
+            assert answer.status_code == 200, page
+            shown = Shown()
+            shown.feed(answer.content.decode())
+            for text in shown.texts:
+                if words := set(WORD.findall(untranslated(text))) - NAMES:
+                    missing.setdefault(page, set()).update(words)
+    finally:
+        trans_real.deactivate()
+    assert not missing, missing
