@@ -13,7 +13,6 @@ import argparse
 import os
 import random
 import secrets
-import socket
 import statistics
 import sys
 import tempfile
@@ -41,7 +40,7 @@ def main() -> None:
 
     os.chdir(BASE_DIR)
     sys.path.insert(0, str(BASE_DIR))
-    from project.processes import Together
+    from project.processes import Together, free_port
 
     with tempfile.TemporaryDirectory() as folder:
         site, sandbox = free_port(), free_port()
@@ -49,19 +48,11 @@ def main() -> None:
         contact, password = fill()
         # It stops each by its process id; of the q cluster, only the main process gets the SIGTERM.
         with Together(programs(folder, site, sandbox, options), os.environ) as together:
-            wait_for(f"http://{HOST}:{sandbox}/", together)
-            wait_for(f"http://{HOST}:{site}/admin/login/", together)
+            for port in (sandbox, site):
+                together.wait_for(port)
             wait_synced(contact.pk, 1, START_SECONDS)
             seconds = measure(f"http://{HOST}:{site}/admin", contact.pk, password, options.edits)
     report(seconds, options.edits)
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def prepare(folder: Path, sandbox: int, rate: float) -> None:
@@ -121,20 +112,6 @@ def programs(folder: str, site: int, sandbox: int, options: argparse.Namespace) 
             f"--latency={options.latency}",
         ),
     ]
-
-
-def wait_for(address: str, together: Any) -> None:
-    """Wait until a server answers."""
-    until = time.monotonic() + START_SECONDS
-    while True:
-        together.check()
-        try:
-            requests.get(address, timeout=5)
-            return
-        except requests.ConnectionError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
 
 
 def wait_synced(pk: int, revision: int, patience: float) -> float:

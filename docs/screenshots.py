@@ -1,5 +1,7 @@
 """Takes the pictures of the documentation: the admin on some of the sample data, at 1280 pixels.
 
+A contact has failed, two wait, and one of them was changed and unsubscribed in Conversion, too.
+
 Starts the sandbox and the site on an SQLite database of its own, in a folder that is removed at
 the end, and drives Chromium: the one in ``CHROMIUM``, or on the path, or Playwright's own.
 
@@ -14,10 +16,8 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from typing import Any
 BASE_DIR = Path(__file__).resolve().parent.parent
 IMAGES = BASE_DIR / "docs" / "images"
 SAMPLE_DATA = BASE_DIR / "project" / "sample_data"
-HOST = "127.0.0.1"
 WIDTH, HEIGHT = 1280, 860
 LINES = {"companies": 503, "contacts": 90, "engagements": 2000}
 
@@ -34,7 +33,7 @@ def main() -> None:
     """Take them."""
     os.chdir(BASE_DIR)
     sys.path.insert(0, str(BASE_DIR))
-    from project.processes import Program, Together
+    from project.processes import HOST, Program, Together, free_port
 
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
@@ -53,24 +52,19 @@ def main() -> None:
         ]
         with Together(programs, os.environ) as together:
             for port in (site, sandbox):
-                wait_for(port, together)
+                together.wait_for(port)
             contact = send()
-            take(f"http://{HOST}:{site}/admin/", password, contact)
+            change_remotely(contact)
+            take(f"http://{HOST}:{site}/admin/", password, contact.pk)
     for image in sorted(IMAGES.glob("*.png")):
         shrink(image)
         sys.stdout.write(f"{image.name}  {image.stat().st_size / 1000:.0f} kB\n")
 
 
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def set_up(folder: Path, sandbox: int) -> None:
     """Set the environment for this process and those it starts, and create the tables."""
+    from project.processes import HOST
+
     for name in [name for name in os.environ if name.startswith("CONVERSION_")]:
         del os.environ[name]
     os.environ |= {
@@ -116,27 +110,14 @@ def fill(folder: Path) -> str:
     return password
 
 
-def wait_for(port: int, together: Any) -> None:
-    """Wait until a server listens."""
-    until = time.monotonic() + 30
-    while True:
-        together.check()
-        try:
-            socket.create_connection((HOST, port), timeout=1).close()
-            return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-
-
-def send() -> int:
-    """Send it all, with a contact that is refused and one that waits. Returns one that arrived."""
+def send() -> Any:
+    """Send it all; one contact is refused. Then change two; returns the second."""
     from django.core.management import CommandError, call_command
+    from django.db.models import Count
 
     from conversion_sync.models import Contact
 
-    refused, waiting, arrived = Contact.objects.order_by("email")[1:4]
+    refused, waiting = Contact.objects.order_by("key")[3:5]
     fault = {
         "kind": "poison",
         "email": refused.email,
@@ -145,27 +126,49 @@ def send() -> int:
         "message": "The phone number is not valid.",
         "count": None,
     }
+    ask_sandbox("faults", fault)
+    with contextlib.suppress(CommandError):  # as one is refused
+        call_command("conversion_push")
+    # One of whom there is something to see.
+    people = Contact.objects.filter(subscription_status="SUBSCRIBED", sync_status="SYNCED")
+    shown = people.annotate(events=Count("engagements")).latest("events", "-pk")
+    for contact in (waiting, shown):
+        contact.title = "Head of Purchasing"
+        contact.save()
+    return shown
+
+
+def change_remotely(contact: Any) -> None:
+    """Have somebody change the contact in Conversion, and the person unsubscribe there."""
+    from conversion_sync.api import Client
+    from conversion_sync.conf import conf
+
+    variables = {"title": "Chief Operating Officer", "phone": "+1 202 555 0142"}
+    client = Client(conf.api_key, conf.base_url)
+    client.upsert_contacts([{"email": contact.email, "variables": variables}])
+    ask_sandbox("contacts/status", {"email": contact.email, "status": "UNSUBSCRIBED"})
+
+
+def ask_sandbox(control: str, body: dict[str, Any]) -> None:
+    """Use a control of the sandbox."""
     request = urllib.request.Request(  # noqa: S310  # to our own sandbox
-        os.environ["CONVERSION_BASE_URL"].removesuffix("/api/v1") + "/_sandbox/faults",
-        json.dumps(fault).encode(),
+        os.environ["CONVERSION_BASE_URL"].removesuffix("/api/v1") + f"/_sandbox/{control}",
+        json.dumps(body).encode(),
         {"Content-Type": "application/json"},
     )
     urllib.request.urlopen(request, timeout=5).close()  # noqa: S310  # as above
-    with contextlib.suppress(CommandError):  # as one is refused
-        call_command("conversion_push")
-    waiting.title = "Head of Purchasing"
-    waiting.save()
-    return int(arrived.pk)
 
 
 def take(admin: str, password: str, contact: int) -> None:
     """Log in, and take the pictures."""
     from playwright.sync_api import sync_playwright
 
+    row = f"conversion_sync/contact/{contact}"
     pages = {
         "dashboard": "conversion_sync/apigate/",
         "contacts": "conversion_sync/contact/?o=1",
-        "contact": f"conversion_sync/contact/{contact}/change/",
+        "contact": f"{row}/change/",
+        "compare": f"{row}/compare/",
     }
     with sync_playwright() as playwright:
         path = os.environ.get("CHROMIUM") or shutil.which("chromium")
@@ -179,7 +182,11 @@ def take(admin: str, password: str, contact: int) -> None:
         for name, path in pages.items():
             page.goto(admin + path)
             page.wait_for_load_state("networkidle")
-            page.screenshot(path=IMAGES / f"{name}.png")
+            # Of a list, its beginning.
+            page.screenshot(path=IMAGES / f"{name}.png", full_page=name != "contacts")
+        page.emulate_media(color_scheme="dark")
+        page.goto(admin + pages["dashboard"])
+        page.screenshot(path=IMAGES / "dashboard-dark.png", full_page=True)
         browser.close()
 
 
