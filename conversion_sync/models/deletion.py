@@ -13,7 +13,6 @@ from conversion_sync.models.base import (
     BULK,
     PERSON,
     RIGHTS,
-    Status,
     SyncedModel,
     SyncedQuerySet,
     attribution,
