@@ -258,7 +258,7 @@ def _sending(seen: Overview) -> Sending | None:
     if sent:
         words += " " + _("%(rate)s rows a minute, about %(left)s left.") % {
             "rate": grouped(max(1, round(sent * 60 / seconds))),
-            "left": span(seen.due * seconds / sent),
+            "left": span(max(1, seen.due * seconds / sent)),
         }
     return Sending(words, sent, sent + seen.due)
 

@@ -106,7 +106,7 @@ def pace(job: BulkJob, now: datetime.datetime) -> str:
         return ""
     return _("%(rate)s rows a minute, about %(left)s left") % {
         "rate": grouped(max(1, job.done * 60 // int(seconds))),
-        "left": span((job.total - job.done) * seconds / job.done),
+        "left": span(max(1, (job.total - job.done) * seconds / job.done)),
     }
 
 
