@@ -25,7 +25,6 @@ import requests
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-KEY = "benchmark-key"
 GOAL = 2.0
 START_SECONDS, EDIT_SECONDS, ALL_SECONDS = 30.0, 20.0, 300.0
 
@@ -41,10 +40,11 @@ def main() -> None:
     os.chdir(BASE_DIR)
     sys.path.insert(0, str(BASE_DIR))
     from project.processes import Together, free_port
+    from project.scratch import set_up
 
     with tempfile.TemporaryDirectory() as folder:
         site, sandbox = free_port(), free_port()
-        prepare(Path(folder), sandbox, options.rate)
+        set_up(Path(folder), sandbox, options.rate)
         contact, password = fill()
         # It stops each by its process id; of the q cluster, only the main process gets the SIGTERM.
         with Together(programs(folder, site, sandbox, options), os.environ) as together:
@@ -53,30 +53,6 @@ def main() -> None:
             wait_synced(contact.pk, 1, START_SECONDS)
             seconds = measure(f"http://{HOST}:{site}/admin", contact.pk, password, options.edits)
     report(seconds, options.edits)
-
-
-def prepare(folder: Path, sandbox: int, rate: float) -> None:
-    """Set the environment for this process and those it starts, and create the tables."""
-    for name in [name for name in os.environ if name.startswith("CONVERSION_")]:
-        del os.environ[name]
-    os.environ |= {
-        "ALLOWED_HOSTS": HOST,
-        "CONVERSION_API_KEY": KEY,
-        "CONVERSION_BASE_URL": f"http://{HOST}:{sandbox}/api/v1",
-        "CONVERSION_RATE_LIMIT": str(rate),
-        "DATABASE_URL": f"sqlite:///{folder / 'benchmark.sqlite3'}",
-        "DEBUG": "1",
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "IGNORE_DOT_ENV": "1",
-        "NO_PROXY": "*",
-        "REDIS_URL": "",
-        "SECRET_KEY": secrets.token_urlsafe(48),
-    }
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
 
 
 def fill() -> tuple[Any, str]:

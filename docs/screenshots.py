@@ -34,12 +34,13 @@ def main() -> None:
     os.chdir(BASE_DIR)
     sys.path.insert(0, str(BASE_DIR))
     from project.processes import HOST, Program, Together, free_port
+    from project.scratch import set_up
 
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         site, sandbox = free_port(), free_port()
-        set_up(folder, sandbox)
+        set_up(folder, sandbox, rate=500)
         password = fill(folder)
 
         def manage(*command: str) -> Program:
@@ -59,32 +60,6 @@ def main() -> None:
     for image in sorted(IMAGES.glob("*.png")):
         shrink(image)
         sys.stdout.write(f"{image.name}  {image.stat().st_size / 1000:.0f} kB\n")
-
-
-def set_up(folder: Path, sandbox: int) -> None:
-    """Set the environment for this process and those it starts, and create the tables."""
-    from project.processes import HOST
-
-    for name in [name for name in os.environ if name.startswith("CONVERSION_")]:
-        del os.environ[name]
-    os.environ |= {
-        "ALLOWED_HOSTS": HOST,
-        "CONVERSION_API_KEY": "documentation-key",
-        "CONVERSION_BASE_URL": f"http://{HOST}:{sandbox}/api/v1",
-        "CONVERSION_RATE_LIMIT": "500",
-        "DATABASE_URL": f"sqlite:///{folder / 'pictures.sqlite3'}",
-        "DEBUG": "1",
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "IGNORE_DOT_ENV": "1",
-        "NO_PROXY": "*",
-        "REDIS_URL": "",
-        "SECRET_KEY": secrets.token_urlsafe(48),
-    }
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
 
 
 def fill(folder: Path) -> str:

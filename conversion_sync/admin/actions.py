@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -22,47 +23,26 @@ __all__ = [
     "sync_now",
 ]
 
+AdminAction = Callable[[Admin, HttpRequest, Any], HttpResponse | None]
+
+
+def _made(action: BulkJob.Action, words: Any, permission: str = "sync") -> AdminAction:
+    """Django's kind of action, called by the name of ours."""
+
+    @admin.action(description=words, permissions=[permission])
+    def act(modeladmin: Admin, request: HttpRequest, rows: Any) -> HttpResponse | None:
+        return bulk.respond(action, modeladmin, request, rows)
+
+    act.__name__ = action.value
+    return act
+
+
 Action = BulkJob.Action
-Answer = HttpResponse | None
 
-
-@admin.action(description=_("Sync now"), permissions=["sync"])
-def sync_now(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
-    """Send the rows now."""
-    return bulk.respond(Action.SYNC_NOW, modeladmin, request, rows)
-
-
-@admin.action(description=_("Retry failed"), permissions=["sync"])
-def retry_failed(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
-    """Try the failed ones among the rows again."""
-    return bulk.respond(Action.RETRY_FAILED, modeladmin, request, rows)
-
-
-@admin.action(description=_("Set subscription"), permissions=["set_subscription"])
-def set_subscription(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
-    """Set the subscription of the contacts, with a reason."""
-    return bulk.respond(Action.SET_SUBSCRIPTION, modeladmin, request, rows)
-
-
-@admin.action(description=_("Compare with Conversion"), permissions=["sync"])
-def compare(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
-    """Report where Conversion has something else, or push ours there."""
-    return bulk.respond(Action.COMPARE, modeladmin, request, rows)
-
-
-@admin.action(description=_("Resend those in doubt"), permissions=["sync"])
-def resend(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
-    """Send the engagements in doubt again: they may arrive twice."""
-    return bulk.respond(Action.RESEND, modeladmin, request, rows)
-
-
-@admin.action(description=_("Mark those in doubt as sent"), permissions=["sync"])
-def mark_as_sent(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
-    """Take the engagements in doubt for arrived."""
-    return bulk.respond(Action.MARK_AS_SENT, modeladmin, request, rows)
-
-
-@admin.action(description=_("Discard failed deletions"), permissions=["sync"])
-def discard_failed(modeladmin: Admin, request: HttpRequest, rows: Any) -> Answer:
-    """Forget the failed deletions among the rows: what they held up goes on."""
-    return bulk.respond(Action.DISCARD_FAILED, modeladmin, request, rows)
+sync_now = _made(Action.SYNC_NOW, _("Sync now"))
+retry_failed = _made(Action.RETRY_FAILED, _("Retry failed"))
+set_subscription = _made(Action.SET_SUBSCRIPTION, _("Set subscription"), "set_subscription")
+compare = _made(Action.COMPARE, _("Compare with Conversion"))
+resend = _made(Action.RESEND, _("Resend those in doubt"))
+mark_as_sent = _made(Action.MARK_AS_SENT, _("Mark those in doubt as sent"))
+discard_failed = _made(Action.DISCARD_FAILED, _("Discard failed deletions"))

@@ -34,6 +34,7 @@ dt { color: var(--soft); font-size: .8rem; } dd { margin: 0; font-size: 1.35rem;
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .35rem .7rem; vertical-align: top; }
 td { border-top: 1px solid var(--line); overflow-wrap: anywhere; min-width: 6rem; }
+td .ok, td .bad, td .wait { white-space: nowrap; }
 th { color: var(--soft); font-weight: 500; font-size: .8rem; white-space: nowrap; }
 .ok { color: var(--ok); } .bad { color: var(--bad); } .wait { color: var(--wait); }
 """
