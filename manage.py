@@ -8,8 +8,13 @@ import sys
 def main() -> None:
     """Run the command on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-    from django.core.management import execute_from_command_line
-
+    try:
+        from django.core.management import execute_from_command_line
+    except ModuleNotFoundError:
+        sys.exit(
+            "This Python has no Django. `make demo` installs what the site needs into .venv; "
+            "then use .venv/bin/python manage.py ..."
+        )
     execute_from_command_line(sys.argv)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_save
 from django.utils.translation import gettext_lazy as _
 
 __all__ = ["ConversionSyncConfig"]
 
 
 class ConversionSyncConfig(AppConfig):
-    """Registers the checks, the queue's ears and the sweep's schedule."""
+    """Registers the checks, and connects what hears of changes, of fixtures and of ``migrate``."""
 
     name = "conversion_sync"
     label = "conversion_sync"
@@ -18,6 +19,12 @@ class ConversionSyncConfig(AppConfig):
 
     def ready(self) -> None:
         from conversion_sync import checks, queues
+        from conversion_sync.models.fixtures import complete_fixture
+        from conversion_sync.sync.completing import after_migrate
 
         checks.register()
-        queues.connect(self)
+        queues.connect()
+        pre_save.connect(complete_fixture, dispatch_uid="conversion_sync.fixture")
+        post_migrate.connect(
+            after_migrate, sender=self, dispatch_uid="conversion_sync.after_migrate"
+        )

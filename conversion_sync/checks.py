@@ -14,8 +14,9 @@ from django.db import connections, router
 from django.utils.module_loading import import_string
 
 from conversion_sync.api import ConfigurationError
-from conversion_sync.api.transport import check_base_url
-from conversion_sync.conf import Conf, conf
+from conversion_sync.api.base_url import check_base_url
+from conversion_sync.api.secret import Secret
+from conversion_sync.conf import SETTINGS, conf
 
 __all__ = ["register"]
 
@@ -24,24 +25,13 @@ TAG = "conversion_sync"
 #: Seconds beside the last call of a drain: its claim, its settling, the bookkeeping.
 MARGIN = 5
 
-POSITIVE = (
-    "BATCH_SIZE",
-    "RATE_LIMIT",
-    "CONCURRENCY",
-    "CALL_DEADLINE",
-    "LEASE",
-    "DRAIN_SECONDS",
-    "MAX_ATTEMPTS",
-    "BACKOFF",
-    "BACKOFF_MAX",
-    "CALL_LOG_DAYS",
-    "STALE_AFTER",
-)
-WHOLE = ("BATCH_SIZE", "CONCURRENCY", "MAX_ATTEMPTS")
-SWITCHES = ("ENABLED", "DELETE_CHANGED_KEYS", "DELETE_REMOTE")
-CHOICES = {
-    "QUEUE": ("django_q", "none"),
-    "ENGAGEMENTS_IN_DOUBT": ("hold", "resend"),
+#: The names of PostgreSQL's levels, as psycopg numbers them from 1 on.
+POSTGRESQL_LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
+
+#: By the vendor's name in Django: the isolation levels at which the tests run.
+TRIED = {
+    "postgresql": POSTGRESQL_LEVELS[1:],
+    "mysql": ("read committed", "repeatable read"),
 }
 
 
@@ -49,6 +39,7 @@ def register() -> None:
     """Register the checks with Django."""
     register_check(check_settings, TAG)
     register_check(check_queue, TAG)
+    register_check(check_isolation, TAG)
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -76,6 +67,31 @@ def check_queue(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+def check_isolation(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that the database's isolation level is one at which this app was tried."""
+    from conversion_sync.models import Contact
+
+    connection = connections[router.db_for_write(Contact)]
+    tried, level = TRIED.get(connection.vendor), _isolation_level(connection)
+    if tried is None or level is None or level in tried:
+        return []
+    return [
+        _warning(
+            "W023",
+            f"The database's isolation level is {level!r}, at which this app was not tried.",
+            f"It was tried at: {', '.join(tried)}.",
+        )
+    ]
+
+
+def _isolation_level(connection: Any) -> str | None:
+    """The level that the settings ask for, in words; None: the one that Django takes by itself."""
+    level = (connection.settings_dict.get("OPTIONS") or {}).get("isolation_level")
+    if isinstance(level, int) and connection.vendor == "postgresql":
+        return dict(enumerate(POSTGRESQL_LEVELS, 1)).get(level, str(level))
+    return level.lower() if isinstance(level, str) else None
+
+
 def _error(number: str, message: str, hint: str) -> Error:
     return Error(message, hint=hint, id=f"conversion_sync.{number}")
 
@@ -93,39 +109,19 @@ def _malformed() -> list[CheckMessage]:
 
 def _names() -> Iterator[CheckMessage]:
     for name in conf.given:
-        if name not in Conf.DEFAULTS:
-            known = ", ".join(Conf.DEFAULTS)
+        if name not in SETTINGS:
+            known = ", ".join(SETTINGS)
             yield _error("E002", f"CONVERSION_SYNC has no setting {name!r}.", f"It has: {known}.")
 
 
 def _kinds() -> Iterator[CheckMessage]:
-    for name in POSITIVE:
-        value = conf.given.get(name, Conf.DEFAULTS[name])
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value <= 0:
+    for name, setting in SETTINGS.items():
+        value = setting.value(conf.given)
+        if not setting.kind.is_right(value):
+            shown = "of the wrong kind" if setting.is_secret else repr(value)
             yield _error(
-                "E003", f"CONVERSION_SYNC[{name!r}] is {value!r}.", "Make it a number above 0."
+                setting.kind.check, f"CONVERSION_SYNC[{name!r}] is {shown}.", setting.kind.hint
             )
-        elif name in WHOLE and value != int(value):
-            yield _error(
-                "E003", f"CONVERSION_SYNC[{name!r}] is {value!r}.", "Make it a whole number."
-            )
-    for name in SWITCHES:
-        if not isinstance(conf.given.get(name, True), bool):
-            yield _error(
-                "E004",
-                f"CONVERSION_SYNC[{name!r}] is {conf.given[name]!r}.",
-                "Make it True or False.",
-            )
-    for name, choices in CHOICES.items():
-        if conf.given.get(name, choices[0]) not in choices:
-            yield _error(
-                "E005",
-                f"CONVERSION_SYNC[{name!r}] is {conf.given[name]!r}.",
-                f"Make it one of {', '.join(map(repr, choices))}.",
-            )
-    if not isinstance(conf.given.get("API_KEY") or "", str):
-        yield _error("E006", "CONVERSION_SYNC['API_KEY'] is not text.", "Make it a string.")
 
 
 def _key() -> Iterator[CheckMessage]:
@@ -136,6 +132,13 @@ def _key() -> Iterator[CheckMessage]:
             "Set it to the key of your Conversion account, or set CONVERSION_SYNC['ENABLED'] to "
             "False where nothing shall be sent.",
         )
+    if conf.api_key and not Secret(conf.api_key).is_sendable():
+        yield _error(
+            "E022",
+            "CONVERSION_SYNC['API_KEY'] holds a space, a line break or another character that no "
+            "key has: nothing is sent.",
+            "Copy the key again, on one line.",
+        )
 
 
 def _url() -> Iterator[CheckMessage]:
@@ -145,7 +148,7 @@ def _url() -> Iterator[CheckMessage]:
         yield _error(
             "E007",
             f"CONVERSION_SYNC['BASE_URL'] can't be used: {error}",
-            f"Leave it out for the vendor's own, {Conf.DEFAULTS['BASE_URL']}.",
+            f"Leave it out for the vendor's own, {SETTINGS['BASE_URL'].default}.",
         )
 
 
@@ -156,6 +159,14 @@ def _times() -> Iterator[CheckMessage]:
             f"CONVERSION_SYNC['LEASE'] ({conf.lease:g} s) does not cover a call "
             f"(CALL_DEADLINE, {conf.call_deadline:g} s) and {MARGIN} s beside it.",
             "Make LEASE longer, or CALL_DEADLINE shorter.",
+        )
+    if conf.drain_seconds <= conf.call_deadline:
+        yield _error(
+            "E021",
+            f"CONVERSION_SYNC['DRAIN_SECONDS'] ({conf.drain_seconds:g} s) does not outlast a call "
+            f"(CALL_DEADLINE, {conf.call_deadline:g} s): after one that hangs, nothing else "
+            "would have its turn.",
+            "Make DRAIN_SECONDS longer, or CALL_DEADLINE shorter.",
         )
     if conf.backoff_max < conf.backoff:
         yield _error(

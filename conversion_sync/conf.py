@@ -2,140 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from django.conf import settings
 
-__all__ = ["conf"]
+__all__ = ["SETTINGS", "Kind", "Setting", "conf"]
 
-DEFAULT_BASE_URL = "https://pub-api.conversion.ai/api/v1"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """What the values of a setting have in common.
+
+    Attributes:
+        check: the number of the check that says that a value is of another kind.
+        hint: what that check advises.
+        is_right: whether a value is of the kind; the value may be anything.
+        read: makes of such a value what the app works with.
+    """
+
+    check: str
+    hint: str
+    is_right: Callable[[Any], bool]
+    read: Callable[[Any], T]
+
+
+def _is_positive(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value > 0
+
+
+def _choice(*choices: str) -> Kind[str]:
+    return Kind(
+        "E005",
+        f"Make it one of {', '.join(map(repr, choices))}.",
+        lambda value: value in choices,
+        str,
+    )
+
+
+NUMBER = Kind("E003", "Make it a number above 0.", _is_positive, float)
+WHOLE = Kind(
+    "E003",
+    "Make it a whole number above 0.",
+    lambda value: _is_positive(value) and value == int(value),
+    int,
+)
+SWITCH = Kind("E004", "Make it True or False.", lambda value: isinstance(value, bool), bool)
+KEY = Kind(
+    "E006",
+    "Make it a string.",
+    lambda value: value is None or isinstance(value, str),
+    lambda value: str(value or "").strip(),
+)
+ADDRESS = Kind(
+    "E006",
+    "Make it a string.",
+    lambda value: isinstance(value, str),
+    lambda value: str(value).rstrip("/"),
+)
+
+
+class Setting(Generic[T]):
+    """A setting: an attribute of ``Conf`` that reads it anew each time, so tests may override it.
+
+    Args:
+        name: its key in ``CONVERSION_SYNC``.
+        default: what holds where the site gives nothing.
+        kind: of its values; a check goes by it.
+        doc: what it means, as in ``docs/settings.md``.
+        is_secret: True: its value is shown nowhere.
+    """
+
+    def __init__(
+        self, name: str, default: object, kind: Kind[T], doc: str, *, is_secret: bool = False
+    ) -> None:
+        self.name, self.default, self.kind = name, default, kind
+        self.doc, self.is_secret = doc, is_secret
+        self.__doc__ = doc
+
+    def value(self, given: Mapping[str, Any]) -> Any:
+        """The value as the site wrote it, or the default."""
+        return given.get(self.name, self.default)
+
+    @overload
+    def __get__(self, instance: None, owner: type[Conf]) -> Self: ...
+    @overload
+    def __get__(self, instance: Conf, owner: type[Conf]) -> T: ...
+    def __get__(self, instance: Conf | None, owner: type[Conf]) -> Self | T:
+        return self if instance is None else self.kind.read(self.value(instance.given))
 
 
 class Conf:
-    """One property per setting; each reads the settings anew, so tests may override them.
+    """The settings, by attribute. The checks say when a value is of the wrong kind."""
 
-    The checks (``conversion_sync.checks``) say when a value is of the wrong kind.
-    """
-
-    DEFAULTS: Mapping[str, Any] = {
-        "API_KEY": "",
-        "BASE_URL": DEFAULT_BASE_URL,
-        "ENABLED": True,
-        "BATCH_SIZE": 200,
-        "RATE_LIMIT": 10,
-        "CONCURRENCY": 4,
-        "CALL_DEADLINE": 30,
-        "LEASE": 60,
-        "DRAIN_SECONDS": 20,
-        "MAX_ATTEMPTS": 12,
-        "BACKOFF": 30,
-        "BACKOFF_MAX": 4 * 60 * 60,
-        "DELETE_CHANGED_KEYS": True,
-        "DELETE_REMOTE": True,
-        "ENGAGEMENTS_IN_DOUBT": "hold",
-        "QUEUE": "django_q",
-        "CALL_LOG_DAYS": 30,
-        "STALE_AFTER": 180,
-    }
+    api_key = Setting(
+        "API_KEY",
+        "",
+        KEY,
+        "needed to send; without it rows wait, and a check says so",
+        is_secret=True,
+    )
+    base_url = Setting(
+        "BASE_URL",
+        "https://pub-api.conversion.ai/api/v1",
+        ADDRESS,
+        "https is required, except to this machine",
+    )
+    enabled = Setting(
+        "ENABLED", True, SWITCH, "`False`: rows are marked and nothing is sent (staging, tests)"
+    )
+    batch_size = Setting("BATCH_SIZE", 200, WHOLE, "the most rows in one call")
+    rate_limit = Setting("RATE_LIMIT", 10, NUMBER, "calls a second, over all processes")
+    concurrency = Setting(
+        "CONCURRENCY", 24, WHOLE, "the most calls that a drain has on their way at once"
+    )
+    call_deadline = Setting("CALL_DEADLINE", 20, NUMBER, "seconds that a call may take in all")
+    lease = Setting(
+        "LEASE",
+        60,
+        NUMBER,
+        "seconds for which a delivery holds its rows; 5 more than a call, or longer",
+    )
+    drain_seconds = Setting(
+        "DRAIN_SECONDS",
+        30,
+        NUMBER,
+        "seconds after which a drain begins no further call; longer than a call",
+    )
+    max_attempts = Setting(
+        "MAX_ATTEMPTS",
+        12,
+        WHOLE,
+        "tries that count, after which, and after a day, a row has failed",
+    )
+    backoff = Setting(
+        "BACKOFF", 30, NUMBER, "seconds of the first wait between tries; it doubles each time"
+    )
+    backoff_max = Setting("BACKOFF_MAX", 4 * 60 * 60, NUMBER, "seconds of the longest such wait")
+    delete_changed_keys = Setting(
+        "DELETE_CHANGED_KEYS",
+        True,
+        SWITCH,
+        "a changed email or company id deletes the record of the old one in Conversion; `False`: "
+        "Conversion is only asked whether the person has opted out at the old email",
+    )
+    delete_remote = Setting(
+        "DELETE_REMOTE", True, SWITCH, "deleting a row here deletes its record in Conversion"
+    )
+    engagements_in_doubt = Setting(
+        "ENGAGEMENTS_IN_DOUBT",
+        "hold",
+        _choice("hold", "resend"),
+        'or `"resend"`: it may then arrive twice',
+    )
+    queue = Setting(
+        "QUEUE", "django_q", _choice("django_q", "none"), 'or `"none"`, for `conversion_push`'
+    )
+    call_log_days = Setting(
+        "CALL_LOG_DAYS", 30, NUMBER, "days for which the call log, and ended bulk jobs, are kept"
+    )
+    stale_after = Setting(
+        "STALE_AFTER",
+        180,
+        NUMBER,
+        "seconds without a drain, while rows are due, after which nobody is working",
+    )
 
     @property
     def given(self) -> Mapping[str, Any]:
         """The dict as the site wrote it (empty where it is missing)."""
         return cast("Mapping[str, Any]", getattr(settings, "CONVERSION_SYNC", None) or {})
 
-    def _get(self, name: str) -> Any:
-        return self.given.get(name, self.DEFAULTS[name])
-
-    @property
-    def api_key(self) -> str:
-        """The vendor's key; empty: rows wait."""
-        return str(self._get("API_KEY") or "").strip()
-
-    @property
-    def base_url(self) -> str:
-        """Where the API is, without a slash at the end."""
-        return str(self._get("BASE_URL")).rstrip("/")
-
-    @property
-    def enabled(self) -> bool:
-        """False: rows are marked, nothing is sent."""
-        return bool(self._get("ENABLED"))
-
-    @property
-    def batch_size(self) -> int:
-        """The most rows in one call."""
-        return int(self._get("BATCH_SIZE"))
-
-    @property
-    def rate_limit(self) -> float:
-        """Calls a second, counted over all processes."""
-        return float(self._get("RATE_LIMIT"))
-
-    @property
-    def concurrency(self) -> int:
-        """How many one-row calls a drain makes at once."""
-        return int(self._get("CONCURRENCY"))
-
-    @property
-    def call_deadline(self) -> float:
-        """Seconds that one call may take in all."""
-        return float(self._get("CALL_DEADLINE"))
-
-    @property
-    def lease(self) -> float:
-        """Seconds for which a delivery holds its rows."""
-        return float(self._get("LEASE"))
-
-    @property
-    def drain_seconds(self) -> float:
-        """Seconds after which a drain begins no further call."""
-        return float(self._get("DRAIN_SECONDS"))
-
-    @property
-    def max_attempts(self) -> int:
-        """Counted tries after which (and after a day) a row is FAILED."""
-        return int(self._get("MAX_ATTEMPTS"))
-
-    @property
-    def backoff(self) -> float:
-        """Seconds before the second try; doubled with each further one."""
-        return float(self._get("BACKOFF"))
-
-    @property
-    def backoff_max(self) -> float:
-        """The longest wait between two tries, in seconds."""
-        return float(self._get("BACKOFF_MAX"))
-
-    @property
-    def delete_changed_keys(self) -> bool:
-        """Whether a changed email or external id deletes the record of the old one."""
-        return bool(self._get("DELETE_CHANGED_KEYS"))
-
-    @property
-    def delete_remote(self) -> bool:
-        """Whether deleting a row deletes its record in Conversion."""
-        return bool(self._get("DELETE_REMOTE"))
-
     @property
     def resend_in_doubt(self) -> bool:
         """True: an engagement whose answer never came is sent again by itself."""
-        return bool(self._get("ENGAGEMENTS_IN_DOUBT") == "resend")
-
-    @property
-    def queue(self) -> str:
-        """``django_q``, or ``none``: nobody is woken (see ``conversion_push --forever``)."""
-        return str(self._get("QUEUE"))
-
-    @property
-    def call_log_days(self) -> float:
-        """Days for which the call log is kept."""
-        return float(self._get("CALL_LOG_DAYS"))
-
-    @property
-    def stale_after(self) -> float:
-        """Seconds without a drain, while rows are due, after which nobody is working."""
-        return float(self._get("STALE_AFTER"))
+        return self.engagements_in_doubt == "resend"
 
     @property
     def can_send(self) -> bool:
@@ -144,3 +190,8 @@ class Conf:
 
 
 conf = Conf()
+
+#: All of them by name, in the order of the docs.
+SETTINGS: Mapping[str, Setting[Any]] = {
+    setting.name: setting for setting in vars(Conf).values() if isinstance(setting, Setting)
+}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -21,11 +22,12 @@ COOKIE = "conversion_sync_zone"
 def browser_time_zone(get_response: GetResponse) -> GetResponse:
     """Show times, and read those of forms, in the time zone of the browser.
 
-    Before the browser has told it, or where this server does not know it, in that of the site.
+    Before the browser has told it, or where this server does not know it, in that of the site;
+    without ``USE_TZ``, always.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        zone = _zone(request.COOKIES.get(COOKIE, ""))
+        zone = _zone(request.COOKIES.get(COOKIE, "")) if settings.USE_TZ else None
         with timezone.override(zone) if zone else nullcontext():
             response = get_response(request)
         patch_vary_headers(response, ["Cookie"])

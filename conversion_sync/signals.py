@@ -4,8 +4,8 @@ from django.dispatch import Signal
 
 __all__ = ["changed", "gate_closed", "row_failed", "row_synced"]
 
-#: A row became due, and the change is committed. Sent once per transaction.
-#: Arguments: ``using``, the alias of the database.
+#: A row became due, and the change is committed. Sent once per transaction, without a sender:
+#: rows of several models may have changed. Arguments: ``using``, the alias of the database.
 changed = Signal()
 
 #: A row was confirmed by the API. ``sender``: its model. Arguments: ``pks``.

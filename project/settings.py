@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -22,13 +21,9 @@ if not env.bool("IGNORE_DOT_ENV", default=False):
 # --- The site ---------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
+# Without it only those commands work that need none (see project/checks.py).
 SECRET_KEY = env.str("SECRET_KEY", default="")
-if not SECRET_KEY:
-    if not DEBUG:
-        raise ImproperlyConfigured(
-            "Set SECRET_KEY, or DEBUG=1 on your own machine, in the environment or in .env "
-            "(see .env.example)."
-        )
+if DEBUG and not SECRET_KEY:
     SECRET_KEY = "known to everyone, for development on one's own machine only"  # noqa: S105
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 
@@ -42,6 +37,7 @@ INSTALLED_APPS = [
     "django_q",
     "import_export",
     "conversion_sync",
+    "project",
 ]
 
 MIDDLEWARE = [

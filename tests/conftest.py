@@ -5,11 +5,68 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.core.cache import cache
+from django.db import connections, transaction
+from django.test import TransactionTestCase
 from pytest_django import Settings
 
-from conversion_sync.api import Client
 from conversion_sync.sandbox import Sandbox
+from conversion_sync.sync.loop import Loop
+from conversion_sync.testing import sandbox_settings
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
+
+
+#: What `migrate` fills, and no test writes.
+FILLED = {"django_content_type", "auth_permission", "django_migrations"}
+
+
+def empty_tables(case: TransactionTestCase) -> None:
+    """Empty the tables after a test that commits: those that have rows, and none that are kept.
+
+    Django would empty all, and then make each content type and permission again; PostgreSQL needs
+    half a second to truncate them.
+    """
+    for alias in case.databases:
+        connection = connections[alias]
+        names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        asked = " UNION ALL ".join(
+            f"SELECT '{name}' FROM (SELECT 1) one WHERE EXISTS (SELECT 1 FROM {name})"  # noqa: S608  # names of tables
+            for name in sorted(set(names) - FILLED)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(asked)
+            used = cursor.fetchall()
+        off = connection.constraint_checks_disabled()
+        with off, transaction.atomic(using=alias), connection.cursor() as cursor:
+            for (name,) in used:
+                cursor.execute(f"DELETE FROM {name}")  # noqa: S608  # the name of a table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_tables() -> Iterator[None]:
+    """Tests that commit end sooner."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def empty_caches() -> None:
+    """Each test begins as a new process does, whatever ran before it in this one.
+
+    In the cache, pages keep what took them long to count, of another test's rows. Content types are
+    asked for once a process: the first page that needs them has one query more.
+    """
+    cache.clear()
+    ContentType.objects.clear_cache()
 
 
 @pytest.fixture
@@ -22,31 +79,46 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def conversion(settings: Settings, sandbox: Sandbox) -> Sandbox:
     """The sandbox, and a site that is set up to send to it without holding back."""
-    settings.CONVERSION_SYNC = {
-        "API_KEY": "test-key",
-        "BASE_URL": sandbox.base_url,
-        "RATE_LIMIT": 10_000,
-    }
+    settings.CONVERSION_SYNC = sandbox_settings(sandbox)
     return sandbox
+
+
+@pytest.fixture
+def one_at_a_time(conversion: Sandbox, settings: Settings) -> None:
+    """Have no more than one call on its way."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CONCURRENCY": 1}
+
+
+#: The endpoints of the client's calls, as the log names them.
+ENDPOINTS = {
+    "upsert_contacts": "POST /contacts/batch",
+    "get_contact": "GET /contacts/by-email",
+    "delete_contact": "DELETE /contacts/by-email",
+    "set_subscriptions": "POST /contacts/batch-subscription",
+    "track_engagement": "POST /contacts/engagements",
+    "upsert_companies": "POST /companies/batch",
+    "get_company": "GET /companies/by-external-id",
+    "delete_company": "DELETE /companies/by-external-id",
+}
 
 
 @pytest.fixture
 def in_flight(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Have something happen once while a call is under way, after its work at the remote.
 
-    It happens in the worker's own thread, and so on its connection.
+    It happens in the drain's own thread, and so on its connection.
     """
 
     def arrange(happen: Callable[[], object], method: str = "upsert_contacts") -> None:
-        real = getattr(Client, method)
+        real = Loop._hear
 
-        def call(client: Client, *args: Any, **kwargs: Any) -> Any:
-            monkeypatch.setattr(Client, method, real)
-            try:
-                return real(client, *args, **kwargs)
-            finally:
+        def hear(loop: Loop, came: Any) -> None:
+            endpoints = [ended.record and ended.record.endpoint for _, _, ended in came]
+            if ENDPOINTS[method] in endpoints:
+                monkeypatch.setattr(Loop, "_hear", real)
                 happen()
+            real(loop, came)
 
-        monkeypatch.setattr(Client, method, call)
+        monkeypatch.setattr(Loop, "_hear", hear)
 
     return arrange

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
-from django.db.models.functions import Now
+import pytest
+from django.conf import settings
+from django.db import connection, transaction
 
+from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import (
     Company,
     Contact,
     Deletion,
     Engagement,
+    Record,
     SubscriptionChange,
     SyncedModel,
 )
 from conversion_sync.models.fields import db_now
-from conversion_sync.sandbox import Sandbox
-from conversion_sync.sync.drain import DrainReport, drain
+from conversion_sync.testing import assert_arrived, consent_log, end_waits
+from conversion_sync.testing import push as push
+from conversion_sync.testing import sent as sent
 
 ANN, BOB = "ann@x.example", "bob@x.example"
 
@@ -34,7 +39,31 @@ SECOND, MINUTE, HOUR, DAY = (
     datetime.timedelta(days=1),
 )
 
+#: Of a test that says when something was, or is, in UTC.
+in_utc = pytest.mark.skipif(not settings.USE_TZ, reason="it expects a site in UTC, with zones")
+
 TOKEN = uuid.UUID(int=7)
+
+#: Python takes the two of each pair for equal, and JSON does not.
+EQUAL_BUT_DIFFERENT: list[tuple[Any, Any]] = [
+    (1, True),
+    (0, False),
+    ([1], [True]),
+    ({"deep": [{"in": 0}]}, {"deep": [{"in": False}]}),
+    (1, 1.0),
+    (10**22, 1e22),
+]
+
+#: Seconds: more than a busy machine needs for what takes a moment, and less than what hangs.
+PROMPT = 20.0
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = PROMPT) -> None:
+    """Wait for something that other threads or processes do."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
 
 
 def contact(email: str = ANN, **fields: Any) -> Contact:
@@ -56,6 +85,7 @@ def synced_contact(email: str = ANN, **fields: Any) -> Contact:
     """A contact that has arrived in the sandbox, with its consent."""
     row = contact(email, **fields)
     push()
+    assert_arrived(row)
     found: Contact = fresh(row)
     return found
 
@@ -85,29 +115,31 @@ def claimed(row: SyncedModel, seconds: float = 60, **columns: Any) -> None:
     write(row, **stamps | columns)
 
 
-def push(seconds: float | None = None) -> DrainReport:
-    """Drain until nothing is ready."""
-    report = drain(seconds)
-    while report.go_on:
-        report = drain(seconds)
-    return report
+def without_key(row: Record, spelling: str, **columns: Any) -> Any:
+    """Have the row clash with the one that holds the key of this spelling, as an upgrade would."""
+    state: dict[str, Any] = {
+        "sync_status": "FAILED",
+        "due_at": None,
+        "last_error_code": ErrorCode.KEY_CLASH,
+    }
+    write(row, key=None, **{row.KEY: spelling}, **state | columns)
+    return fresh(row)
 
 
-def later() -> None:
-    """Let every wait and every lease be over."""
-    for model in MODELS:
-        model.unmarked.filter(due_at__gt=Now()).update(due_at=Now() - SECOND)
-
-
-def sent(box: Sandbox, path: str = "/contacts/batch", method: str = "POST") -> list[Any]:
-    """The bodies of the calls of one endpoint, oldest first."""
-    return [call.body for call in box.calls if (call.method, call.path) == (method, path)]
+#: Let every wait and every lease be over.
+later = end_waits
 
 
 def log(address: str = ANN) -> list[tuple[str, str]]:
-    """The consent log of an address, oldest first: what was asked for, and where it stands."""
-    rows = SubscriptionChange.objects.filter(address=address).order_by("pk")
-    return list(rows.values_list("status", "sync_status"))
+    """The consent log of an address: what was asked for, and where it stands."""
+    return consent_log(address)
+
+
+def begin_savepoint() -> str:
+    """As ``transaction.savepoint``, which has another name as of Django 6.1."""
+    savepoint = connection.savepoint()
+    assert savepoint
+    return savepoint
 
 
 class _RollBack(Exception):

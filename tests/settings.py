@@ -29,3 +29,7 @@ if SQLITE:
     # A real file, for one in memory knows neither WAL nor the waiting of writers.
     name = f"conversion-sync-tests-{os.getpid()}.sqlite3"
     DATABASES["default"]["TEST"] = {"NAME": Path(tempfile.gettempdir()) / name}
+
+# A site that keeps its times without zones: another zone than UTC, and one with summer time.
+if os.environ.get("USE_TZ") == "0":
+    USE_TZ, TIME_ZONE = False, "America/New_York"

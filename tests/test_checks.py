@@ -8,7 +8,7 @@ from django.core import checks
 from django.db import connections
 
 from conversion_sync.checks import check_queue, check_settings
-from conversion_sync.conf import Conf
+from conversion_sync.conf import SETTINGS
 
 GOOD = {"API_KEY": "k"}
 
@@ -28,6 +28,27 @@ def found(settings):
         return [str(message.id).removeprefix("conversion_sync.") for message in messages]
 
     return find
+
+
+@pytest.mark.parametrize(
+    ("vendor", "options", "ids"),
+    [
+        ("postgresql", {}, []),
+        ("postgresql", {"isolation_level": 3}, []),
+        ("postgresql", {"isolation_level": 4}, []),
+        ("postgresql", {"isolation_level": 1}, ["W023"]),
+        ("mysql", {}, []),
+        ("mysql", {"isolation_level": "REPEATABLE READ"}, []),
+        ("mysql", {"isolation_level": None}, []),
+        ("mysql", {"isolation_level": "serializable"}, ["W023"]),
+        ("oracle", {"isolation_level": "serializable"}, []),
+    ],
+)
+def test_an_isolation_level_that_was_not_tried(monkeypatch, found, vendor, options, ids):
+    connection = connections["default"]
+    monkeypatch.setattr(connection, "vendor", vendor)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    assert found() == ids
 
 
 @pytest.fixture
@@ -97,7 +118,18 @@ def test_e005_a_choice_that_there_is_not(found, name, value):
 
 
 def test_e006_a_key_that_is_no_text(found):
-    assert found({"API_KEY": 3}) == ["E006"]
+    assert found({"API_KEY": 1234567}) == ["E006"]
+    assert "1234567" not in str(check_settings())
+
+
+def test_e006_an_address_that_is_no_text(found):
+    assert found({**GOOD, "BASE_URL": None}) == ["E006"]
+
+
+@pytest.mark.parametrize("key", ["sk live", "sk\nlive", "schl\u00fcssel"])
+def test_e022_a_key_that_cannot_be_sent(found, key):
+    assert found({**GOOD, "API_KEY": key}) == ["E022"]
+    assert key not in str(check_settings())
 
 
 @pytest.mark.parametrize(
@@ -109,12 +141,17 @@ def test_e007_a_url_that_can_not_be_used(found, url):
 
 
 def test_e008_a_lease_that_does_not_cover_a_call(found):
-    assert found({**GOOD, "LEASE": 34}) == ["E008"]
-    assert found({**GOOD, "LEASE": 35}) == []
+    assert found({**GOOD, "LEASE": 24}) == ["E008"]
+    assert found({**GOOD, "LEASE": 25}) == []
 
 
 def test_e009_a_longest_wait_that_is_shorter_than_the_first(found):
     assert found({**GOOD, "BACKOFF": 60, "BACKOFF_MAX": 59}) == ["E009"]
+
+
+def test_e021_a_drain_that_does_not_outlast_a_call(found):
+    assert found({**GOOD, "DRAIN_SECONDS": 20}) == ["E021"]
+    assert found({**GOOD, "DRAIN_SECONDS": 20.1}) == []
 
 
 def test_w001_no_key(found):
@@ -220,7 +257,7 @@ def test_a_site_without_a_cluster_is_told_so(found, settings):
 def test_every_number_is_checked():
     numbers = {
         name
-        for name, default in Conf.DEFAULTS.items()
-        if isinstance(default, int | float) and not isinstance(default, bool)
+        for name, setting in SETTINGS.items()
+        if isinstance(setting.default, int | float) and not isinstance(setting.default, bool)
     }
     assert numbers == set(NUMBERS)

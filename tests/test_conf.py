@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conversion_sync.conf import Conf, conf
+from conversion_sync.conf import SETTINGS, conf
 
 NAMES = {
     "API_KEY": ("api_key", ""),
@@ -12,10 +12,10 @@ NAMES = {
     "ENABLED": ("enabled", True),
     "BATCH_SIZE": ("batch_size", 200),
     "RATE_LIMIT": ("rate_limit", 10.0),
-    "CONCURRENCY": ("concurrency", 4),
-    "CALL_DEADLINE": ("call_deadline", 30.0),
+    "CONCURRENCY": ("concurrency", 24),
+    "CALL_DEADLINE": ("call_deadline", 20.0),
     "LEASE": ("lease", 60.0),
-    "DRAIN_SECONDS": ("drain_seconds", 20.0),
+    "DRAIN_SECONDS": ("drain_seconds", 30.0),
     "MAX_ATTEMPTS": ("max_attempts", 12),
     "BACKOFF": ("backoff", 30.0),
     "BACKOFF_MAX": ("backoff_max", 14400.0),
@@ -40,7 +40,7 @@ def test_what_is_not_given_has_a_default(settings, given):
 
 
 def test_every_setting_has_a_property():
-    assert {*NAMES, "ENGAGEMENTS_IN_DOUBT"} == set(Conf.DEFAULTS)
+    assert {*NAMES, "ENGAGEMENTS_IN_DOUBT"} == set(SETTINGS)
 
 
 def test_a_setting_is_read_anew_each_time(settings):

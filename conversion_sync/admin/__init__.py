@@ -1,13 +1,25 @@
 """The admin that staff live in: a module per model."""
 
 from conversion_sync.admin import (
+    call,
     company,
     contact,
     deletion,
     engagement,
-    jobs,
-    operations,
+    gate,
+    job,
     subscription,
+    worker,
 )
 
-__all__ = ["company", "contact", "deletion", "engagement", "jobs", "operations", "subscription"]
+__all__ = [
+    "call",
+    "company",
+    "contact",
+    "deletion",
+    "engagement",
+    "gate",
+    "job",
+    "subscription",
+    "worker",
+]

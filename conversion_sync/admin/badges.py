@@ -9,15 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import ordinal
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from conversion_sync.admin import times
-from conversion_sync.admin.remedies import remedy
-from conversion_sync.models import Engagement, Status, SubscriptionChange, SyncedModel
+from conversion_sync.models import Status, SubscriptionChange, SyncedModel
+from conversion_sync.status import errors, times, waits
+from conversion_sync.status.errors import remedy
+from conversion_sync.status.messages import in_words
+from conversion_sync.sync.readiness import Reason
 
 __all__ = [
     "Badge",
@@ -28,7 +29,6 @@ __all__ = [
     "opt_out",
     "reason",
     "render",
-    "waits_for_contact",
 ]
 
 #: A mark beside the words, so that tones differ in shape as well as in colour.
@@ -40,22 +40,6 @@ REASON_LENGTH, CODE_LENGTH = 70, 64
 #: around them, hide in words, or are none at all. The joiners of scripts and of emoji stay.
 UNSEEN, JOINERS = frozenset({"Cc", "Cf", "Cs"}), frozenset("\u200c\u200d")
 
-#: What a code means where it came without a message.
-CODES: Mapping[str, Promise] = {
-    "VALIDATION_ERROR": gettext_lazy("refused as not valid"),
-    "DUPLICATE_ERROR": gettext_lazy("Conversion has it already"),
-    "NOT_FOUND": gettext_lazy("not found in Conversion"),
-    "RATE_LIMIT_EXCEEDED": gettext_lazy("too many calls"),
-    "UNAUTHORIZED": gettext_lazy("the API key was not accepted"),
-    "FORBIDDEN": gettext_lazy("not allowed"),
-    "INTERNAL_ERROR": gettext_lazy("an error inside Conversion"),
-    "NOT_SENT": gettext_lazy("Conversion could not be reached"),
-    "NO_ANSWER": gettext_lazy("no usable answer came back"),
-    "CONSENT_BLOCKED": gettext_lazy("an older opt-out stands"),
-    "MISSING": gettext_lazy("the answer did not mention it"),
-    "REDIRECTED": gettext_lazy("the address of the API redirects elsewhere"),
-}
-
 
 @dataclass(frozen=True)
 class Badge:
@@ -66,9 +50,16 @@ class Badge:
     detail: str = ""
 
 
-def badge(row: SyncedModel, now: datetime, held_up: str = "") -> Badge:
-    """The badge of a row; ``held_up`` says what must go first, where something must."""
-    return _WORDS[row.sync_status](row, now, held_up)
+def badge(row: SyncedModel, now: datetime, why: Reason | None, follows: str = "") -> Badge:
+    """The badge of a row.
+
+    Args:
+        why: the reason why it has not arrived (``status.waits.reasons``), if it has not.
+        follows: what is still to follow, where the row itself has arrived.
+    """
+    if follows and row.sync_status == Status.SYNCED:
+        return Badge("wait", follows)
+    return _WORDS[row.sync_status](row, now, why)
 
 
 def render(badge: Badge) -> SafeString:
@@ -97,20 +88,6 @@ def error(message: str, code: str) -> SafeString:
     )
 
 
-def waits_for_contact(row: SyncedModel) -> bool:
-    """Whether an event's contact has to arrive before it.
-
-    An opt-out waits only for a contact that was never confirmed at its address.
-    """
-    if not isinstance(row, Engagement | SubscriptionChange) or row.contact is None:
-        return False
-    if not row.contact.synced_revision:
-        return True
-    if isinstance(row, SubscriptionChange) and row.is_opt_out:
-        return False
-    return row.contact.sync_status in (Status.PENDING, Status.SENDING)
-
-
 def one_line(text: str, length: int) -> str:
     """The text on one line, cut to ``length``, without what is unseen."""
     text = "".join(filter(_is_seen, " ".join(text[: length * 4].split())))
@@ -123,9 +100,9 @@ def _is_seen(character: str) -> bool:
 
 def reason(row: SyncedModel) -> str:
     """Why the last try did not succeed, in a few words; blank where it did."""
-    if message := one_line(row.last_error_message, REASON_LENGTH):
+    if message := one_line(in_words(row.last_error_message), REASON_LENGTH):
         return message
-    return str(CODES.get(row.last_error_code) or one_line(row.last_error_code, REASON_LENGTH))
+    return one_line(errors.words(row.last_error_code), REASON_LENGTH)
 
 
 def opt_out(change: SubscriptionChange) -> Badge:
@@ -137,40 +114,38 @@ def opt_out(change: SubscriptionChange) -> Badge:
     return Badge("retry", _("Opt-out not arrived yet"), why)
 
 
-def _synced(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+def _synced(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     if row.last_synced_at is None:
         return Badge("ok", _("Synced"))
     words = _("Synced %s") % times.ago(row.last_synced_at, now)
     return Badge("ok", words, times.exact(row.last_synced_at))
 
 
-def _pending(row: SyncedModel, now: datetime, held_up: str) -> Badge:
-    if held_up:
-        return Badge("wait", held_up)
+def _pending(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     later = row.due_at is not None and row.due_at > now
     when = times.until(row.due_at, now) if later and row.due_at else _("now")
-    if row.attempts:
+    if why == Reason.RETRY and row.attempts:
         words = _("Retrying %(when)s, %(number)s try") % {
             "when": when,
             "number": ordinal(row.attempts + 1),
         }
         return Badge("retry", words, reason(row))
-    if later and row.last_error_code:
+    if why == Reason.RETRY:
         return Badge("retry", _("Retrying %s") % when, reason(row))
-    if later:
+    if why == Reason.LATER and later:
         return Badge("wait", _("To be sent %s") % when)
-    return Badge("wait", _("Waiting to be sent"), reason(row))
+    return Badge("wait", capfirst(waits.words(why or Reason.READY)), reason(row))
 
 
-def _sending(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+def _sending(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     if row.due_at is not None and row.due_at <= now:
         return Badge("busy", _("Sending… (the answer is late)"))
     return Badge("busy", _("Sending…"))
 
 
-def _failed(row: SyncedModel, now: datetime, held_up: str) -> Badge:
-    why = reason(row)
-    return Badge("bad", _("Failed: %s") % why if why else _("Failed"), _advice(row))
+def _failed(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
+    said = reason(row)
+    return Badge("bad", _("Failed: %s") % said if said else _("Failed"), _advice(row))
 
 
 def _advice(row: SyncedModel) -> str:
@@ -178,18 +153,18 @@ def _advice(row: SyncedModel) -> str:
     return " – ".join(filter(None, (when, remedy(row.last_error_code))))  # noqa: RUF001  # a dash is meant
 
 
-def _unconfirmed(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+def _unconfirmed(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     detail = _("It may have arrived, or not: the answer never came.")
     if row.last_attempt_at is None:
         return Badge("doubt", _("In doubt"), detail)
     return Badge("doubt", _("In doubt since %s") % times.since(row.last_attempt_at, now), detail)
 
 
-def _superseded(row: SyncedModel, now: datetime, held_up: str) -> Badge:
+def _superseded(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     return Badge("off", _("Superseded"), _("A later change made it needless."))
 
 
-_WORDS: Mapping[Any, Callable[[SyncedModel, datetime, str], Badge]] = {
+_WORDS: Mapping[Any, Callable[[SyncedModel, datetime, Reason | None], Badge]] = {
     Status.SYNCED: _synced,
     Status.PENDING: _pending,
     Status.SENDING: _sending,

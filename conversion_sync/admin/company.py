@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from conversion_sync.admin import actions, search
-from conversion_sync.admin.base import variables_table
-from conversion_sync.admin.comparing import ComparedAdmin
-from conversion_sync.admin.deleting import Consequence, DeletableAdmin, Few, in_conversion
-from conversion_sync.admin.filters import ErrorFilter, RecordStatusFilter
-from conversion_sync.admin.portable import PortableAdmin
-from conversion_sync.admin.record_form import RecordForm
-from conversion_sync.admin.waiting import note_deletions
-from conversion_sync.models import Company, Contact, Deletion
+from conversion_sync.admin.lists import search
+from conversion_sync.admin.pages.delete import Consequence
+from conversion_sync.admin.record import RecordAdmin
+from conversion_sync.models import Company, Contact
 
 __all__ = ["CompanyAdmin"]
 
@@ -34,11 +29,10 @@ COMPANY = (
 
 
 @admin.register(Company)
-class CompanyAdmin(PortableAdmin, ComparedAdmin, DeletableAdmin):
+class CompanyAdmin(RecordAdmin):
     """Companies, and whether Conversion knows of them."""
 
-    actions = (*ComparedAdmin.actions, actions.compare)
-    form = RecordForm
+    actions = (*RecordAdmin.actions, "export_selected")
     list_display = (
         "name",
         "sync_state",
@@ -48,7 +42,7 @@ class CompanyAdmin(PortableAdmin, ComparedAdmin, DeletableAdmin):
         "error",
         "synced_at",
     )
-    list_filter = (RecordStatusFilter, ErrorFilter, "updated_at")
+    list_filter = (*RecordAdmin.list_filter, "updated_at")
     search_help_text = _("By the beginning of the name or the external id.")
     sortable_by = ("name", "external_id")
     edit_fieldsets = (
@@ -65,24 +59,16 @@ class CompanyAdmin(PortableAdmin, ComparedAdmin, DeletableAdmin):
         """The name, or the id where there is none."""
         return str(company)
 
-    @admin.display(description=_("custom variables"))
-    def variables(self, company: Company) -> str:
-        """The custom variables, for reading."""
-        return variables_table(company.custom_variables)
-
-    def matches(self, term: str) -> Q:
+    def search_condition(self, term: str) -> Q:
         return search.company(term)
 
-    def prepare(self, rows: Sequence[Company]) -> None:
-        note_deletions(rows, Deletion.Kind.COMPANY)
-
     def consequences(self, rows: QuerySet[Company]) -> Iterator[Consequence]:
-        people = Few.of(Contact.objects.filter(company__in=rows))
-        if people.count:
+        people = Contact.objects.filter(company__in=rows)
+        if number := people.count():
             words = ngettext(
                 "%d contact loses its company, and is pushed again without the name:",
                 "%d contacts lose their company, and are pushed again without the name:",
-                people.count,
+                number,
             )
-            yield Consequence(words % people.count, people)
-        yield from in_conversion(rows)
+            yield words % number, people
+        yield from super().consequences(rows)

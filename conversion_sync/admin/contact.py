@@ -8,24 +8,17 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.admin import actions, badges, search
-from conversion_sync.admin.base import variables_table
-from conversion_sync.admin.comparing import ComparedAdmin
-from conversion_sync.admin.contact_form import ContactForm
-from conversion_sync.admin.contact_history import HistoryAdmin
-from conversion_sync.admin.deleting import Consequence, DeletableAdmin, Few, in_conversion
-from conversion_sync.admin.filters import CompanyFilter, ErrorFilter, RecordStatusFilter
-from conversion_sync.admin.history import may_view
-from conversion_sync.admin.panel import pace
-from conversion_sync.admin.portable import PortableAdmin
-from conversion_sync.admin.waiting import note_deletions, note_opt_outs
-from conversion_sync.models import Contact, Deletion, Engagement, Status, SyncedModel
+from conversion_sync.admin.forms.contact import ContactForm
+from conversion_sync.admin.lists import contacts
+from conversion_sync.admin.pages import history
+from conversion_sync.admin.record import RecordAdmin
+from conversion_sync.admin.synced import variables_table
+from conversion_sync.models import Contact, Engagement, Status, SyncedModel
 
 __all__ = ["ContactAdmin"]
 
@@ -33,86 +26,100 @@ PERSON = ("email", "first_name", "last_name", "phone", "title", "linkedin_url", 
 
 
 @admin.register(Contact)
-class ContactAdmin(PortableAdmin, HistoryAdmin, ComparedAdmin, DeletableAdmin):
+class ContactAdmin(RecordAdmin):
     """People, their consent, and whether Conversion knows of them."""
 
-    actions = (*ComparedAdmin.actions, actions.compare, actions.set_subscription)
+    actions = (*RecordAdmin.actions, "set_subscription", "export_selected")
     autocomplete_fields = ("company",)
+    change_form_template = "admin/conversion_sync/contact_change_form.html"
     form = ContactForm
     list_display = (
         "email",
         "sync_state",
         "full_name",
         "company",
-        "subscription_status",
+        "consent",
         "error",
         "synced_at",
     )
     list_filter = (
-        RecordStatusFilter,
-        ErrorFilter,
+        *RecordAdmin.list_filter,
         "subscription_status",
-        ("company", CompanyFilter),
+        contacts.WishFilter,
+        ("company", contacts.CompanyFilter),
         "updated_at",
     )
     list_select_related = ("company",)
+    row_pages = (*RecordAdmin.row_pages, *history.PAGES)
     sortable_by = ("email", "full_name")
+    readonly_fields = ("wish",)
     search_help_text = _("By the beginning of the email or the last name, or by both names.")
     edit_fieldsets = (
         (None, {"fields": (PERSON[0], "confirmed_key", *PERSON[1:])}),
-        (_("Consent"), {"fields": ("subscription_status", "reason")}),
+        (_("Consent"), {"fields": ("subscription_status", "wish", "reason")}),
         (_("Variables"), {"fields": ("custom_variables", "external_contact")}),
     )
     view_fieldsets = (
         (None, {"fields": PERSON}),
-        (_("Consent"), {"fields": ("subscription_status",)}),
+        (_("Consent"), {"fields": ("subscription_status", "wish")}),
         (_("Variables"), {"fields": ("variables", "reference_data")}),
     )
+
+    @property
+    def media(self) -> Any:
+        return super().media + contacts.filter_media(self.admin_site)
+
+    # Lists
 
     @admin.display(description=_("name"), ordering="last_name")
     def full_name(self, contact: Contact) -> str:
         """First and last name."""
         return f"{contact.first_name} {contact.last_name}".strip()
 
-    @admin.display(description=_("custom variables"))
-    def variables(self, contact: Contact) -> str:
-        """The custom variables, for reading."""
-        return variables_table(contact.custom_variables)
+    @admin.display(description=_("subscription"))
+    def consent(self, contact: Contact) -> SafeString | str | None:
+        """What stands, and a wish that is not let through."""
+        return contacts.consent(contact)
+
+    @admin.display(description=_("status"))
+    def sync_state(self, row: Any) -> SafeString:
+        """The badge, and a second one for an opt-out that has not arrived."""
+        return contacts.with_opt_out(super().sync_state(row), row)
+
+    def search_condition(self, term: str) -> Q:
+        return contacts.search(term)
+
+    def prepare(self, rows: Sequence[Contact]) -> None:
+        super().prepare(rows)
+        contacts.note(rows)
+
+    # The page of a contact
+
+    @admin.display(description=_("wish"))
+    def wish(self, contact: Contact) -> str:
+        """A wish that is not let through."""
+        return capfirst(contacts.held_wish(contact))
 
     @admin.display(description=_("reference data"))
     def reference_data(self, contact: Contact) -> str:
         """What other systems know the person by, for reading."""
         return variables_table(contact.external_contact)
 
-    def matches(self, term: str) -> Q:
-        return search.contact(term)
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().page_context(request, row) | history.history(self, request, row)
 
-    def prepare(self, rows: Sequence[Contact]) -> None:
-        note_deletions(rows, Deletion.Kind.CONTACT)
-        note_opt_outs(rows)
+    def panel_links(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
+        yield from super().panel_links(request, row)
+        yield from history.opt_out_link(self, request, row)
 
-    @admin.display(description=_("status"))
-    def sync_state(self, row: SyncedModel) -> SafeString:
-        """The badge, and a second one for an opt-out that has not arrived."""
-        badge, opt_out = super().sync_state(row), getattr(row, "opt_out", None)
-        if opt_out is None:
-            return badge
-        return format_html("{} {}", badge, badges.render(badges.opt_out(opt_out)))
-
-    def panel_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        context = super().panel_context(request, row)
-        if (opt_out := getattr(row, "opt_out", None)) is None:
-            return context
-        context["panel"] = context["panel"].at_pace(pace(opt_out))
-        if may_view(request, "subscriptionchange"):
-            name = "admin:conversion_sync_subscriptionchange_change"
-            address = reverse(name, args=(opt_out.pk,), current_app=self.admin_site.name)
-            link = (gettext("See the opt-out"), address)
-            context["panel_links"] = [*context.get("panel_links", []), link]
-        return context
+    def companions(self, row: Any) -> Sequence[SyncedModel]:
+        opt_out = contacts.opt_out(row)
+        return () if opt_out is None else (opt_out,)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not contacts.held_wish(obj):
+            fieldsets = _without(fieldsets, "wish")
         may = self.has_set_subscription_permission(request)
         return fieldsets if may else _without(fieldsets, "reason")
 
@@ -134,26 +141,31 @@ class ContactAdmin(PortableAdmin, HistoryAdmin, ComparedAdmin, DeletableAdmin):
         with self.on_behalf_of(request, reason=reason, override=form.overrides):
             super().save_model(request, obj, form, change)
 
-    def consequences(self, rows: QuerySet[Contact]) -> Iterator[Consequence]:
-        engagements = Few.of(_engagements(rows))
-        unsent = Few.of(_engagements(rows).exclude(sync_status=Status.SYNCED))
-        if engagements.count:
+    # Deleting
+
+    def consequences(
+        self, rows: QuerySet[Contact]
+    ) -> Iterator[tuple[str, QuerySet[Engagement] | None]]:
+        engagements = _engagements(rows)
+        unsent = engagements.exclude(sync_status=Status.SYNCED)
+        if number := engagements.count():
             words = ngettext(
                 "%d engagement is deleted here, too.",
                 "%d engagements are deleted here, too.",
-                engagements.count,
+                number,
             )
-            yield Consequence(words % engagements.count)
-        if unsent.count:
+            yield words % number, None
+        if number := unsent.count():
             words = ngettext(
                 "%d of them has not arrived in Conversion, and is not sent any more:",
                 "%d of them have not arrived in Conversion, and are not sent any more:",
-                unsent.count,
+                number,
             )
-            yield Consequence(words % unsent.count, unsent)
-        yield from in_conversion(rows)
-        yield Consequence(
-            gettext("The consent log stays, and an opt-out that has not arrived is still sent.")
+            yield words % number, unsent
+        yield from super().consequences(rows)
+        yield (
+            gettext("The consent log stays, and an opt-out that has not arrived is still sent."),
+            None,
         )
 
     def missing_to_delete(self, request: HttpRequest, rows: QuerySet[Contact]) -> set[Any]:

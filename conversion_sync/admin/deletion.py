@@ -6,9 +6,10 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.admin import actions, search
-from conversion_sync.admin.base import ReadOnlyAdmin, SyncedAdmin
-from conversion_sync.admin.filters import ErrorFilter, EventStatusFilter
+from conversion_sync.admin.lists import search
+from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
+from conversion_sync.admin.lists.read_only import ReadOnlyAdmin
+from conversion_sync.admin.synced import SyncedAdmin
 from conversion_sync.models import Deletion
 
 __all__ = ["DeletionAdmin"]
@@ -18,14 +19,17 @@ __all__ = ["DeletionAdmin"]
 class DeletionAdmin(ReadOnlyAdmin, SyncedAdmin):
     """What Conversion has still to forget."""
 
-    actions = (*SyncedAdmin.actions, actions.discard_failed)
-    list_display = ("key", "sync_state", "kind", "requested_by", "created_at", "error", "synced_at")
+    actions = (*SyncedAdmin.actions, "discard_failed")
+    list_display = (
+        *("key", "sync_state", "kind", "only_asks"),
+        *("requested_by", "created_at", "error", "synced_at"),
+    )
     list_filter = (EventStatusFilter, ErrorFilter, "kind", "created_at")
     sortable_by = ("created_at",)
     search_help_text = _("By the beginning of the email or the external id.")
     view_fieldsets = (
-        (None, {"fields": ("key", "kind", "successor", "requested_by", "created_at")}),
+        (None, {"fields": ("key", "kind", "only_asks", "successor", "requested_by", "created_at")}),
     )
 
-    def matches(self, term: str) -> Q:
+    def search_condition(self, term: str) -> Q:
         return search.by_address("key", term) | Q(key__startswith=term)

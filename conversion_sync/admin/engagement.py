@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -11,12 +11,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from conversion_sync.admin import actions, search
-from conversion_sync.admin.base import SyncedAdmin, variables_table
-from conversion_sync.admin.deleting import Consequence, DeletableAdmin
-from conversion_sync.admin.engagement_form import EngagementForm
-from conversion_sync.admin.filters import ErrorFilter, EventStatusFilter
-from conversion_sync.admin.waiting import note_contacts
+from conversion_sync.admin.forms.engagement import EngagementForm
+from conversion_sync.admin.lists import search
+from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
+from conversion_sync.admin.pages.delete import Consequence
+from conversion_sync.admin.synced import SyncedAdmin, variables_table
 from conversion_sync.models import Engagement, ImmutableEngagement, Status
 
 __all__ = ["EngagementAdmin"]
@@ -25,10 +24,10 @@ EVENT = ("contact", "name", "description", "occurred_at")
 
 
 @admin.register(Engagement)
-class EngagementAdmin(DeletableAdmin):
+class EngagementAdmin(SyncedAdmin):
     """What happened with contacts; to be edited until it is sent."""
 
-    actions = (*SyncedAdmin.actions, actions.resend, actions.mark_as_sent)
+    actions = (*SyncedAdmin.actions, "resend", "mark_as_sent")
     autocomplete_fields = ("contact",)
     form = EngagementForm
     list_display = ("name", "sync_state", "contact", "occurred_at", "error", "synced_at")
@@ -68,11 +67,8 @@ class EngagementAdmin(DeletableAdmin):
         """Conversion can't be told of a change to what it may have."""
         return super().may_edit(request, obj) and (obj is None or obj.is_editable)
 
-    def matches(self, term: str) -> Q:
+    def search_condition(self, term: str) -> Q:
         return search.engagement(term)
-
-    def prepare(self, rows: Sequence[Engagement]) -> None:
-        note_contacts(rows)
 
     def consequences(self, rows: QuerySet[Engagement]) -> Iterator[Consequence]:
         arrived = rows.filter(sync_status=Status.SYNCED).count()
@@ -83,14 +79,14 @@ class EngagementAdmin(DeletableAdmin):
                 "%d have arrived in Conversion, and stay there.",
                 arrived,
             )
-            yield Consequence(words % arrived)
+            yield words % arrived, None
         if unsent:
             words = ngettext(
                 "%d has not arrived in Conversion, and is not sent any more.",
                 "%d have not arrived in Conversion, and are not sent any more.",
                 unsent,
             )
-            yield Consequence(words % unsent)
+            yield words % unsent, None
 
     def save_model(self, request: HttpRequest, obj: Engagement, form: Any, change: bool) -> None:  # type: ignore[override]  # this model's rows
         """As the base.

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import router, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_http_methods
 
-from conversion_sync.admin import search
-from conversion_sync.admin.base import ReadOnlyAdmin, SyncedAdmin
-from conversion_sync.admin.filters import ErrorFilter, EventStatusFilter, recent_values
-from conversion_sync.admin.waiting import note_contacts
-from conversion_sync.models import Contact, Status, SubscriptionChange, SyncedModel
+from conversion_sync.admin.lists import search
+from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter, recent_values
+from conversion_sync.admin.lists.read_only import ReadOnlyAdmin
+from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
+from conversion_sync.admin.synced import SyncedAdmin
+from conversion_sync.api.errors import ErrorCode
+from conversion_sync.models import Contact, Status, SubscriptionChange
+from conversion_sync.models.database import database
 
 __all__ = ["SubscriptionChangeAdmin"]
 
@@ -45,14 +46,14 @@ def _may_override(request: HttpRequest) -> bool:
 def _is_blocked(row: Any) -> bool:
     return (
         row.sync_status == Status.FAILED
-        and row.last_error_code == "CONSENT_BLOCKED"
+        and row.last_error_code == ErrorCode.CONSENT_BLOCKED
         and row.contact_id is not None
     )
 
 
 def _override(row: SubscriptionChange) -> SubscriptionChange | None:
     """Enter the change again, as one that lifts older opt-outs; None if it was done meanwhile."""
-    using = router.db_for_write(SubscriptionChange)
+    using = database()
     with transaction.atomic(using=using):
         rows = Contact.unmarked.using(using).filter(pk__in=[row.contact_id])
         contact = rows.select_for_update().first()
@@ -63,12 +64,40 @@ def _override(row: SubscriptionChange) -> SubscriptionChange | None:
             return None
         entered = SubscriptionChange(
             contact_id=contact.pk,
-            address=contact.key,
+            address=contact.wanted_key,
             status=row.status,
             previous_status=contact.subscription_status,
         )
         SubscriptionChange.enter(using, [entered])
     return entered
+
+
+def _answer(modeladmin: RowAdmin, request: HttpRequest, row: SubscriptionChange) -> HttpResponse:
+    """Lift the opt-out that blocks this change, with a reason."""
+    if not _may_override(request):
+        raise PermissionDenied
+    back = modeladmin.row_address("change", row)
+    if not _is_blocked(row):
+        modeladmin.message_user(request, _("No opt-out blocks this change."), messages.WARNING)
+        return HttpResponseRedirect(back)
+    form = OverrideForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        with modeladmin.on_behalf_of(request, reason=form.cleaned_data["reason"], override=True):
+            entered = _override(row)
+        modeladmin.log_change(request, row, gettext("Subscribed anyway."))
+        text = _("The subscription is sent anyway; the reason is in the consent log.")
+        modeladmin.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(modeladmin.row_address("change", entered or row))
+    context = {
+        **modeladmin.admin_site.each_context(request),
+        "title": _("Subscribe anyway"),
+        "subtitle": str(row),
+        "opts": modeladmin.opts,
+        "row": row,
+        "row_address": back,
+        "form": form,
+    }
+    return TemplateResponse(request, "admin/conversion_sync/override.html", context)
 
 
 @admin.register(SubscriptionChange)
@@ -94,6 +123,7 @@ class SubscriptionChangeAdmin(ReadOnlyAdmin, SyncedAdmin):
         "created_at",
     )
     list_select_related = ("contact",)
+    row_pages = (RowPage("override", _answer),)
     sortable_by = ("created_at",)
     search_help_text = _("By the beginning of the email.")
     view_fieldsets = (
@@ -115,52 +145,14 @@ class SubscriptionChangeAdmin(ReadOnlyAdmin, SyncedAdmin):
         ),
     )
 
-    def get_urls(self) -> list[Any]:
-        view = require_http_methods(["GET", "POST"])(self.override_view)
-        name = "conversion_sync_subscriptionchange_override"
-        address = "<path:object_id>/override/"
-        return [path(address, self.admin_site.admin_view(view), name=name), *super().get_urls()]
-
-    def panel_context(self, request: HttpRequest, row: SyncedModel) -> dict[str, Any]:
-        context = super().panel_context(request, row)
+    def panel_links(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
         if _is_blocked(row) and _may_override(request):
-            context["panel_links"] = [(_("Subscribe anyway"), self.row_url("override", row))]
-        return context
-
-    def override_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Lift the opt-out that blocks this change, with a reason."""
-        row = self.row_or_404(request, object_id)
-        if not _may_override(request):
-            raise PermissionDenied
-        form = OverrideForm(request.POST if request.method == "POST" else None)
-        if not _is_blocked(row):
-            self.message_user(request, _("No opt-out blocks this change."), messages.WARNING)
-            return HttpResponseRedirect(self.row_url("change", row))
-        if request.method == "POST" and form.is_valid():
-            with self.on_behalf_of(request, reason=form.cleaned_data["reason"], override=True):
-                entered = _override(row)
-            self.log_change(request, row, gettext("Subscribed anyway."))
-            text = _("The subscription is sent anyway; the reason is in the consent log.")
-            self.message_user(request, text, messages.SUCCESS)
-            return HttpResponseRedirect(self.row_url("change", entered or row))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Subscribe anyway"),
-            "subtitle": str(row),
-            "opts": self.opts,
-            "row": row,
-            "row_address": self.row_url("change", row),
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/conversion_sync/override.html", context)
+            yield gettext("Subscribe anyway"), self.row_address("override", row)
 
     @admin.display(description=_("to"), ordering="status")
     def new_status(self, change: SubscriptionChange) -> str:
         """The subscription that was asked for."""
         return change.get_status_display()
 
-    def matches(self, term: str) -> Q:
+    def search_condition(self, term: str) -> Q:
         return search.by_address("address", term)
-
-    def prepare(self, rows: Sequence[SubscriptionChange]) -> None:
-        note_contacts(rows)

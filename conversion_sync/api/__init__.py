@@ -1,11 +1,15 @@
 """The Conversion API, as a client. Imports neither Django nor a model; usable alone."""
 
-from conversion_sync.api.client import DEFAULT_BASE_URL, CallRecord, Client
+from conversion_sync.api.client import DEFAULT_BASE_URL, Client
 from conversion_sync.api.errors import (
     ApiError,
+    Bug,
     ConfigurationError,
+    ContentRefused,
     ConversionError,
     Duplicate,
+    ErrorCode,
+    ForeignAnswer,
     ItemError,
     NoAnswer,
     NotFound,
@@ -15,35 +19,46 @@ from conversion_sync.api.errors import (
     Refused,
     ServerError,
     Unauthorized,
+    Unavailable,
     ValidationFailed,
+    Withheld,
 )
-from conversion_sync.api.transport import Transport
-from conversion_sync.api.wire import (
-    SUBSCRIPTION_STATUSES,
+from conversion_sync.api.inputs import (
+    UNSAID,
+    CompanyRecord,
+    ContactRecord,
+    EngagementRecord,
+    StatusChange,
+)
+from conversion_sync.api.keys import normal_domain, normal_email, normal_id
+from conversion_sync.api.request import Answer, CallRecord, Request
+from conversion_sync.api.results import (
     BatchResult,
     EngagementResult,
     ItemResult,
     RemoteCompany,
     RemoteContact,
-    company_item,
-    contact_item,
-    engagement_body,
-    normal_email,
-    normal_id,
-    subscription_item,
 )
 
 __all__ = [
     "DEFAULT_BASE_URL",
-    "SUBSCRIPTION_STATUSES",
+    "UNSAID",
+    "Answer",
     "ApiError",
     "BatchResult",
+    "Bug",
     "CallRecord",
     "Client",
+    "CompanyRecord",
     "ConfigurationError",
+    "ContactRecord",
+    "ContentRefused",
     "ConversionError",
     "Duplicate",
+    "EngagementRecord",
     "EngagementResult",
+    "ErrorCode",
+    "ForeignAnswer",
     "ItemError",
     "ItemResult",
     "NoAnswer",
@@ -54,14 +69,14 @@ __all__ = [
     "Refused",
     "RemoteCompany",
     "RemoteContact",
+    "Request",
     "ServerError",
-    "Transport",
+    "StatusChange",
     "Unauthorized",
+    "Unavailable",
     "ValidationFailed",
-    "company_item",
-    "contact_item",
-    "engagement_body",
+    "Withheld",
+    "normal_domain",
     "normal_email",
     "normal_id",
-    "subscription_item",
 ]

@@ -1,68 +1,56 @@
-"""The API's eight calls, each one HTTP request."""
+"""Makes requests; and the API's eight calls by hand, for people and scripts."""
 
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar, cast
 
-from conversion_sync.api import wire
-from conversion_sync.api.errors import ApiError, ConversionError, ItemError, Refused
-from conversion_sync.api.transport import DEFAULT_DEADLINE, MAX_ANSWER_BYTES, Transport
-from conversion_sync.api.wire import (
+from conversion_sync.api.errors import ApiError, Bug, ConversionError
+from conversion_sync.api.generation import IN_USE
+from conversion_sync.api.inputs import (
+    CompanyRecord,
+    ContactRecord,
+    EngagementRecord,
+    StatusChange,
+)
+from conversion_sync.api.item_errors import match_item_errors
+from conversion_sync.api.request import Answer, CallRecord, Request
+from conversion_sync.api.results import (
     BatchResult,
     EngagementResult,
     RemoteCompany,
     RemoteContact,
 )
+from conversion_sync.api.scrubber import Scrubber
+from conversion_sync.api.secret import Secret
+from conversion_sync.api.transport import DEFAULT_DEADLINE, MAX_ANSWER_BYTES, Transport
 
-__all__ = ["DEFAULT_BASE_URL", "CallRecord", "Client"]
+__all__ = ["DEFAULT_BASE_URL", "Client"]
 
-DEFAULT_BASE_URL = wire.DEFAULT_BASE_URL
+DEFAULT_BASE_URL = IN_USE.BASE_URL
 
 logger = logging.getLogger(__name__)
 
-Item = Mapping[str, Any]
 T = TypeVar("T")
-
-_MESSAGE_LIMIT = 500
-_CODE_LIMIT = 64
-
-
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """One HTTP call, for a log. It holds no body, no key of a record and no API key.
-
-    ``endpoint`` is a template (``"GET /contacts/by-email"``); ``started_at`` is ``time.time()``,
-    ``duration`` is in seconds; ``error_code`` is "" for a success.
-    """
-
-    endpoint: str
-    rows: int
-    started_at: float
-    duration: float
-    status: int | None
-    error_code: str
-    error_message: str
 
 
 class Client:
     """Calls the Conversion API. Safe to share among threads; usable after a fork.
 
     Args:
-        api_key: the bearer token.
+        api_key: of the Conversion account.
         base_url: https, or http to loopback.
         deadline: seconds for each whole call.
         max_answer_bytes: cap on an answer after decompression.
         on_call: called once for each HTTP call, in the calling thread, before the method returns
             or raises. What it raises is logged, so that an answer is never lost to it.
 
-    Each method raises `ConversionError` (see `conversion_sync.api.errors`) with ``call`` set to
-    its `CallRecord`; ValueError or TypeError for a body that is not JSON or a blank key, before
-    anything is sent. None is retried here.
+    `make` returns errors. Each other call raises `ConversionError` (see
+    `conversion_sync.api.errors`); ValueError or TypeError for a body that is not JSON or a blank
+    key, before anything is sent. None is retried here.
 
     Raises:
         ConfigurationError: an unusable key or URL.
@@ -70,183 +58,151 @@ class Client:
 
     def __init__(
         self,
-        api_key: str,
+        api_key: str | Secret,
         base_url: str = DEFAULT_BASE_URL,
         *,
         deadline: float = DEFAULT_DEADLINE,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         on_call: Callable[[CallRecord], None] | None = None,
     ) -> None:
-        self._transport = Transport(api_key, base_url, deadline, max_answer_bytes)
+        # From here on no frame holds it as a text.
+        api_key = Secret(api_key)
+        self._scrubber = Scrubber(api_key)
+        self._transport = Transport(
+            api_key, base_url, deadline, max_answer_bytes, key_header=IN_USE.KEY_HEADER
+        )
         self.on_call = on_call
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._transport.base_url}>"
+        # Also of one that is not made yet: reports of what fails then ask for it.
+        transport = vars(self).get("_transport")
+        return f"<{type(self).__name__} {transport.base_url if transport else ''}>"
 
-    def upsert_contacts(self, items: Sequence[Item]) -> BatchResult:
-        """Create or update contacts (documented). Results are keyed by the items' emails."""
-        return self._batch(
-            wire.CONTACTS_BATCH, wire.wrap_contacts(items), items, "email", ("contactId", "id")
+    def make(
+        self, request: Request[T], *, before_sending: Callable[[], None] | None = None
+    ) -> Answer[T]:
+        """Make one call, and return what came of it, errors too.
+
+        An error holds the API key nowhere. Whatever else is raised meanwhile is logged, and a
+        `Bug` that has it as its cause.
+
+        Args:
+            before_sending: called right before the first byte is sent, in another thread. Where it
+                raises `Withheld`, nothing is sent.
+        """
+        started_at, started = time.time(), time.monotonic()
+        status, answer = self._try(request, before_sending)
+        error = answer.error
+        record = CallRecord(
+            endpoint=request.endpoint,
+            rows=request.rows,
+            started_at=started_at,
+            duration=time.monotonic() - started,
+            status=status if error is None else error.status,
+            error_code="" if error is None else error.code,
+            error_message="" if error is None else error.message,
         )
+        self._report(record)
+        return replace(answer, record=record)
+
+    def upsert_contacts(self, items: Sequence[ContactRecord]) -> BatchResult:
+        """Create or update contacts. Results are keyed by the items' emails."""
+        return self._result(IN_USE.upsert_contacts(items))
 
     def get_contact(self, email: str) -> RemoteContact:
-        """Return one contact (documented).
+        """Return one contact.
 
         Raises:
             NotFound: the API has no such contact.
         """
-        return self._call(
-            "GET",
-            wire.contact_path(email),
-            lambda envelope: wire.parse_contact(envelope, email),
-            endpoint="GET /contacts/by-email",
-        )
+        return self._result(IN_USE.get_contact(email))
 
     def delete_contact(self, email: str) -> None:
-        """Delete one contact (documented).
+        """Delete one contact.
 
         Raises:
             NotFound: the API has no such contact.
         """
-        self._call(
-            "DELETE", wire.contact_path(email), _nothing, endpoint="DELETE /contacts/by-email"
-        )
+        self._result(IN_USE.delete_contact(email))
 
-    def set_subscriptions(self, items: Sequence[Item]) -> BatchResult:
-        """Set subscription statuses (inferred). Results are keyed by the items' emails."""
-        return self._batch(
-            wire.SUBSCRIPTIONS_BATCH, wire.wrap_contacts(items), items, "email", ("contactId", "id")
-        )
+    def set_subscriptions(self, items: Sequence[StatusChange]) -> BatchResult:
+        """Set subscription statuses. Results are keyed by the items' emails."""
+        return self._result(IN_USE.set_subscriptions(items))
 
-    def track_engagement(self, body: Item) -> EngagementResult:
-        """Record an engagement (documented). Not idempotent: a resend is a second engagement."""
-        return self._call("POST", wire.ENGAGEMENTS, wire.parse_engagement, body)
+    def track_engagement(self, item: EngagementRecord) -> EngagementResult:
+        """Record an engagement. Not idempotent: a resend is a second engagement."""
+        return self._result(IN_USE.track_engagement(item))
 
-    def upsert_companies(self, items: Sequence[Item]) -> BatchResult:
-        """Create or update companies (inferred). Results are keyed by the items' ids."""
-        return self._batch(
-            wire.COMPANIES_BATCH, wire.wrap_companies(items), items, "id", ("companyId",)
-        )
+    def upsert_companies(self, items: Sequence[CompanyRecord]) -> BatchResult:
+        """Create or update companies. Results are keyed by the items' ids."""
+        return self._result(IN_USE.upsert_companies(items))
 
     def get_company(self, id: str) -> RemoteCompany:
-        """Return one company by your own id (inferred).
+        """Return one company by your own id.
 
         Raises:
             NotFound: the API has no such company.
         """
-        return self._call(
-            "GET",
-            wire.company_path(id),
-            lambda envelope: wire.parse_company(envelope, id),
-            endpoint="GET /companies/by-external-id",
-        )
+        return self._result(IN_USE.get_company(id))
 
     def delete_company(self, id: str) -> None:
-        """Delete one company by your own id (inferred).
+        """Delete one company by your own id.
 
         Raises:
             NotFound: the API has no such company.
         """
-        self._call(
-            "DELETE", wire.company_path(id), _nothing, endpoint="DELETE /companies/by-external-id"
-        )
+        self._result(IN_USE.delete_company(id))
 
     def close(self) -> None:
         """Close the pooled connections. The client stays usable."""
         self._transport.close()
 
-    def _batch(
-        self,
-        path: str,
-        body: Item,
-        items: Sequence[Item],
-        key_name: str,
-        id_names: Sequence[str],
-    ) -> BatchResult:
-        keys = [str(item[key_name]) for item in items]
-        normal = wire.normal_email if key_name == "email" else wire.normal_id
-        try:
-            result = self._call(
-                "POST",
-                path,
-                lambda envelope: wire.parse_batch(
-                    envelope, keys, key_name=key_name, id_names=id_names, normal=normal
-                ),
-                body,
-                rows=len(items),
-            )
-        except ApiError as error:
-            error.items = wire.match_item_errors(error.items, keys, normal)
-            raise
-        for key, item in result.items.items():
-            if item.error is not None:
-                result.items[key] = replace(item, error=self._clean_item(item.error))
-        return result
+    def _result(self, request: Request[T]) -> T:
+        """Make a call by hand.
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        read: Callable[[dict[str, Any]], T],
-        body: Item | None = None,
-        *,
-        rows: int = 1,
-        endpoint: str = "",
-    ) -> T:
-        endpoint = endpoint or f"{method} {path}"
-        started_at, started = time.time(), time.monotonic()
+        Raises:
+            ConversionError: it did not succeed.
+        """
+        answer = self.make(request)
+        if answer.error is not None:
+            raise answer.error
+        return cast(T, answer.result)
 
-        def record(status: int | None, code: str = "", message: str = "") -> CallRecord:
-            duration = time.monotonic() - started
-            call = CallRecord(endpoint, rows, started_at, duration, status, code, message)
-            self._report(call)
-            return call
-
+    def _try(
+        self, request: Request[T], before_sending: Callable[[], None] | None
+    ) -> tuple[int | None, Answer[T]]:
+        """Return the HTTP status of a call, and what came of it, without a record."""
         status: int | None = None
         try:
-            answer = self._transport.send(method, path, body, endpoint)
-            status = answer.status
-            result = read(wire.read_envelope(status, answer.headers, answer.body, endpoint))
-        except ConversionError as error:
-            self._scrub(error)
-            error.endpoint = endpoint
-            error.status = status if error.status is None else error.status
-            error.call = record(error.status, error.code, error.message)
-            raise
-        record(status)
-        return result
+            response = self._transport.send(request, before_sending)
+            status = response.status
+            envelope = IN_USE.read_envelope(
+                status, response.headers, response.body, request.endpoint
+            )
+            return status, Answer(self._scrubber.scrub_result(request.read(envelope)))
+        except Exception as error:
+            return status, Answer(error=self._as_error(error, request, status))
 
-    def _report(self, call: CallRecord) -> None:
+    def _as_error(
+        self, error: Exception, request: Request[T], status: int | None
+    ) -> ConversionError:
+        """Return an error of the tree, that says which call it was and holds no API key."""
+        if not isinstance(error, ConversionError):
+            logger.exception("A call failed by a mistake of this program.")
+            bug = Bug(repr(error))
+            bug.__cause__ = error
+            error = bug
+        self._scrubber.scrub_error(error)
+        if isinstance(error, ApiError) and request.keys:
+            error.items = match_item_errors(error.items, request.keys, request.normal_key)
+        error.endpoint = request.endpoint
+        error.status = status if error.status is None else error.status
+        return error
+
+    def _report(self, record: CallRecord) -> None:
         if self.on_call is None:
             return
         try:
-            self.on_call(call)
+            self.on_call(record)
         except Exception:
-            logger.exception("The on_call hook failed for %s.", call.endpoint)
-
-    def _scrub(self, error: ConversionError) -> None:
-        """Take the API key out of what the server may have echoed."""
-        if not isinstance(error, ApiError):
-            return
-        error.message = self._clean(error.message)
-        error.args = (error.message,)
-        error.details = self._transport.scrub(error.details)
-        error.items = [self._clean_item(item) for item in error.items]
-        if isinstance(error, Refused):
-            error.code = self._clean_code(error.code)
-
-    def _clean_item(self, item: ItemError) -> ItemError:
-        code = self._clean_code(item.code)
-        return ItemError(item.index, item.key, code, self._clean(item.message))
-
-    def _clean_code(self, code: str) -> str:
-        """Return a code as a word that is safe wherever codes are shown and grouped by."""
-        return re.sub(r"[^!-~]", "_", self._clean(code))[:_CODE_LIMIT]
-
-    def _clean(self, text: str) -> str:
-        """Return a text without the API key, then cut: a cut key would not be found."""
-        return str(self._transport.scrub(text))[:_MESSAGE_LIMIT]
-
-
-def _nothing(envelope: dict[str, Any]) -> None:
-    """Read no more than the success of an envelope."""
+            logger.exception("The on_call hook failed for %s.", record.endpoint)

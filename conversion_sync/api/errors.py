@@ -1,37 +1,44 @@
-"""What a call of the API can end in, when it is not a success.
+"""What a call of the API can end in when it is not a success, and the code of each error.
 
     ConversionError
     ├── NotSent             NOT_SENT             certainly never sent: DNS, connect, TLS, proxy
+    ├── Withheld            WITHHELD             the caller forbade it right before its first byte
     ├── NoAnswer            NO_ANSWER            may have arrived; no usable answer came back
     ├── Redirected          REDIRECTED           3xx; never followed, the key stays here
+    ├── ContentRefused      CONTENT_REFUSED      its size or content was refused before the API
+    ├── ForeignAnswer       FOREIGN_ANSWER       any other 4xx that is not the API's: a router's
+    ├── Bug                 BUG                  this client failed on the call
     └── ApiError                                 the API's own answer, in its own envelope
         ├── ValidationFailed  VALIDATION_ERROR
         ├── Duplicate         DUPLICATE_ERROR
         ├── NotFound          NOT_FOUND
         ├── RateLimited       RATE_LIMIT_EXCEEDED, or HTTP 429
+        ├── Unavailable       UNAVAILABLE: HTTP 503 that says when to come back
         ├── Unauthorized      UNAUTHORIZED, or HTTP 401
-        ├── ServerError       INTERNAL_ERROR
-        └── Refused           HTTP 403, any other 4xx, any other code
+        ├── ServerError       INTERNAL_ERROR, or any other 5xx that has a message
+        └── Refused           any other code, or 4xx in the API's envelope
 
     ConfigurationError      a ValueError, outside the tree: whoever handles faults of the
                             channel must not swallow a wrong setting
 
-The codes are documented by the vendor. No text of these errors holds the API key.
+No text of these errors holds the API key.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
-
-if TYPE_CHECKING:
-    from conversion_sync.api.client import CallRecord
+from enum import StrEnum
+from typing import Any, ClassVar
 
 __all__ = [
     "ApiError",
+    "Bug",
     "ConfigurationError",
+    "ContentRefused",
     "ConversionError",
     "Duplicate",
+    "ErrorCode",
+    "ForeignAnswer",
     "ItemError",
     "NoAnswer",
     "NotFound",
@@ -41,11 +48,71 @@ __all__ = [
     "Refused",
     "ServerError",
     "Unauthorized",
+    "Unavailable",
     "ValidationFailed",
+    "Withheld",
     "api_error_class",
     "code_for_status",
     "is_documented",
 ]
+
+
+class ErrorCode(StrEnum):
+    """Each code of ours that can be stored on a row, a call or the gate.
+
+    Besides these there are the codes of the vendor that its page does not name, which are kept as
+    they come, and ``HTTP_<status>`` where an answer of the API names none.
+    """
+
+    # Documented by the vendor.
+    VALIDATION_ERROR = "VALIDATION_ERROR"
+    DUPLICATE_ERROR = "DUPLICATE_ERROR"
+    NOT_FOUND = "NOT_FOUND"
+    RATE_LIMIT_EXCEEDED = "RATE_LIMIT_EXCEEDED"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+    # The API answered, and its status says more than its code.
+    #: HTTP 403 without a code.
+    FORBIDDEN = "FORBIDDEN"
+    #: HTTP 503 that says when to come back.
+    UNAVAILABLE = "UNAVAILABLE"
+    #: One item of a batch was refused without a code.
+    ITEM_ERROR = "ITEM_ERROR"
+    #: One item of a batch is missing from its answer.
+    MISSING = "MISSING"
+
+    # Something else answered, or nothing did.
+    #: The request certainly never left.
+    NOT_SENT = "NOT_SENT"
+    #: The caller forbade the call right before its first byte.
+    WITHHELD = "WITHHELD"
+    #: The request may have arrived.
+    NO_ANSWER = "NO_ANSWER"
+    #: HTTP 3xx.
+    REDIRECTED = "REDIRECTED"
+    #: Something before the API refused the size or the content.
+    CONTENT_REFUSED = "CONTENT_REFUSED"
+    #: Any other 4xx that is not the API's.
+    FOREIGN_ANSWER = "FOREIGN_ANSWER"
+    #: This package failed.
+    BUG = "BUG"
+
+    # Of a row; no call was made for it, or not this row was at fault.
+    #: It can't be read, written as JSON, or kept as it would be sent.
+    UNSENDABLE = "UNSENDABLE"
+    #: It was given what can't be stored; something else stands in its place.
+    UNSTORABLE = "UNSTORABLE"
+    #: Another row holds its key.
+    KEY_CLASH = "KEY_CLASH"
+    #: An opt-out stands in its way.
+    CONSENT_BLOCKED = "CONSENT_BLOCKED"
+    #: The API knows nobody by the address that is to be unsubscribed.
+    NOTHING_TO_UNSUBSCRIBE = "NOTHING_TO_UNSUBSCRIBE"
+
+    # Of the gate alone.
+    #: Several faults of the channel in a row.
+    UNREACHABLE = "UNREACHABLE"
 
 
 class ConfigurationError(ValueError):
@@ -57,7 +124,7 @@ class ItemError:
     """Why the API refused one item of a batch.
 
     ``index`` counts from 0; ``key`` is the email or the company id. Where it comes from a batch
-    call of the client, ``key`` is the caller's own spelling.
+    that the client made, ``key`` is the caller's own spelling.
     """
 
     index: int | None
@@ -71,14 +138,14 @@ class ConversionError(Exception):
 
     Args:
         message: for people; never holds the API key.
-        code: the vendor's code, or one of this module's (see the tree).
+        code: the vendor's code, or an `ErrorCode`; that of the class (see the tree) by default.
         status: the HTTP status, or None where no answer came.
         endpoint: the template, like ``"POST /contacts/batch"``; no email or id is in it.
 
-    ``call`` is the record of the HTTP call, set by the client.
+    Only its subclasses are raised.
     """
 
-    default_code: ClassVar[str] = "ERROR"
+    default_code: ClassVar[ErrorCode]
 
     def __init__(
         self,
@@ -90,10 +157,9 @@ class ConversionError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.code = code or self.default_code
+        self.code: str = code or self.default_code
         self.status = status
         self.endpoint = endpoint
-        self.call: CallRecord | None = None
 
     def __str__(self) -> str:
         where = ", ".join(
@@ -106,23 +172,29 @@ class ConversionError(Exception):
 class NotSent(ConversionError):
     """The request certainly never left: name resolution, connect, TLS handshake, proxy."""
 
-    default_code = "NOT_SENT"
+    default_code = ErrorCode.NOT_SENT
+
+
+class Withheld(ConversionError):
+    """The caller forbade the call right before its first byte: nothing was sent."""
+
+    default_code = ErrorCode.WITHHELD
 
 
 class NoAnswer(ConversionError):
     """The request may have arrived, but no usable answer came.
 
-    A deadline, a reset, broken JSON, an HTML page (a 404 or 5xx too), an answer that is too large,
-    or anything else that is not the API's own envelope. ``status`` is kept where there was one.
+    A deadline, a reset, or a 2xx or 5xx that is not the API's: broken JSON, an HTML page, too
+    large, nested too deep. ``status`` is kept where there was one.
     """
 
-    default_code = "NO_ANSWER"
+    default_code = ErrorCode.NO_ANSWER
 
 
 class Redirected(ConversionError):
     """The server answered 3xx. It was not followed; ``location`` says where it pointed."""
 
-    default_code = "REDIRECTED"
+    default_code = ErrorCode.REDIRECTED
 
     def __init__(
         self,
@@ -135,6 +207,30 @@ class Redirected(ConversionError):
     ) -> None:
         super().__init__(message, code=code, status=status, endpoint=endpoint)
         self.location = location
+
+
+class ContentRefused(ConversionError):
+    """The size or the content of the call was refused, most likely by something before the API.
+
+    HTTP 413, 414 and 431; 400, 403, 405 and 422 in another form than the API's. Nothing was done.
+    """
+
+    default_code = ErrorCode.CONTENT_REFUSED
+
+
+class ForeignAnswer(ConversionError):
+    """Any other 4xx that is not in the API's envelope, such as the 404 of a router.
+
+    It says nothing of the record that was asked for.
+    """
+
+    default_code = ErrorCode.FOREIGN_ANSWER
+
+
+class Bug(ConversionError):
+    """This client failed on the call, which may have been made. Nothing is said of the channel."""
+
+    default_code = ErrorCode.BUG
 
 
 class ApiError(ConversionError):
@@ -166,43 +262,49 @@ class ApiError(ConversionError):
 class ValidationFailed(ApiError):
     """The content of the request was refused."""
 
-    default_code = "VALIDATION_ERROR"
+    default_code = ErrorCode.VALIDATION_ERROR
 
 
 class Duplicate(ApiError):
     """What was sent clashes with what is there."""
 
-    default_code = "DUPLICATE_ERROR"
+    default_code = ErrorCode.DUPLICATE_ERROR
 
 
 class NotFound(ApiError):
-    """No such record, in the API's own words: an HTML 404 is a `NoAnswer`."""
+    """No such record, in the API's own envelope and code; any other 404 is a `ForeignAnswer`."""
 
-    default_code = "NOT_FOUND"
+    default_code = ErrorCode.NOT_FOUND
 
 
 class RateLimited(ApiError):
     """Too many calls; ``retry_after`` is None where the API did not say for how long."""
 
-    default_code = "RATE_LIMIT_EXCEEDED"
+    default_code = ErrorCode.RATE_LIMIT_EXCEEDED
+
+
+class Unavailable(ApiError):
+    """HTTP 503 with ``Retry-After``, in any form: nothing was done, come back later."""
+
+    default_code = ErrorCode.UNAVAILABLE
 
 
 class Unauthorized(ApiError):
     """The API key is not accepted."""
 
-    default_code = "UNAUTHORIZED"
+    default_code = ErrorCode.UNAUTHORIZED
 
 
 class ServerError(ApiError):
-    """The API says that it failed."""
+    """The API says that it failed; it may have done the work before."""
 
-    default_code = "INTERNAL_ERROR"
+    default_code = ErrorCode.INTERNAL_ERROR
 
 
 class Refused(ApiError):
-    """Any other refusal: HTTP 403, another 4xx, a code this client does not know."""
+    """Any other refusal in the API's envelope: HTTP 403, another 4xx, an unknown code."""
 
-    default_code = "FORBIDDEN"
+    default_code = ErrorCode.FORBIDDEN
 
 
 _BY_CODE: dict[str, type[ApiError]] = {
@@ -212,12 +314,18 @@ _BY_CODE: dict[str, type[ApiError]] = {
 
 
 def api_error_class(code: str, status: int | None = None) -> type[ApiError]:
-    """Return the class for a vendor code; HTTP 429 and 401 decide over any code."""
+    """Return the class for a vendor code; HTTP 429 and 401 decide over any code.
+
+    A 5xx may have been recorded first: only a code that says that it was refused is believed.
+    """
     if status == 429:
         return RateLimited
     if status == 401:
         return Unauthorized
-    return _BY_CODE.get(code, Refused)
+    failed = status is not None and status >= 500
+    if failed and code == NotFound.default_code:
+        return ServerError
+    return _BY_CODE.get(code, ServerError if failed else Refused)
 
 
 def is_documented(code: str) -> bool:
@@ -226,18 +334,17 @@ def is_documented(code: str) -> bool:
 
 
 _CODE_BY_STATUS = {
-    400: "VALIDATION_ERROR",
-    401: "UNAUTHORIZED",
-    403: "FORBIDDEN",
-    404: "NOT_FOUND",
-    409: "DUPLICATE_ERROR",
-    422: "VALIDATION_ERROR",
-    429: "RATE_LIMIT_EXCEEDED",
+    400: ErrorCode.VALIDATION_ERROR,
+    401: ErrorCode.UNAUTHORIZED,
+    403: ErrorCode.FORBIDDEN,
+    409: ErrorCode.DUPLICATE_ERROR,
+    422: ErrorCode.VALIDATION_ERROR,
+    429: ErrorCode.RATE_LIMIT_EXCEEDED,
 }
 
 
 def code_for_status(status: int) -> str:
     """Return the code to go by where the API's answer gives none."""
     if status >= 500:
-        return "INTERNAL_ERROR"
+        return ErrorCode.INTERNAL_ERROR
     return _CODE_BY_STATUS.get(status, f"HTTP_{status}")

@@ -1,4 +1,4 @@
-"""CSV files of companies, contacts and engagements, brought into the rows, and out of them.
+"""Files of companies, contacts and engagements, brought into the rows, and out of them.
 
 importer = Importer("contacts", file)
 for outcome in importer.outcomes(): ...
@@ -6,18 +6,32 @@ for outcome in importer.outcomes(): ...
 for text in export("contacts", Contact.objects.all()): ...
 """
 
-from conversion_sync.importing.drafts import Change, Problem
+from conversion_sync.importing.choices import SKIP
+from conversion_sync.importing.drafts import Problem
+from conversion_sync.importing.errors import UnusableFile
 from conversion_sync.importing.exporter import export
-from conversion_sync.importing.importer import Importer, Outcome, Report, Result
-from conversion_sync.importing.source import UnusableFile
+from conversion_sync.importing.files.encoding import ENCODINGS
+from conversion_sync.importing.importer import (
+    Importer,
+    Outcome,
+    Report,
+    Result,
+)
+from conversion_sync.importing.layout import Layout
+from conversion_sync.importing.rejected import RejectedLines
 from conversion_sync.importing.tables import TABLES
+from conversion_sync.records.change import Change
 
 __all__ = [
+    "ENCODINGS",
+    "SKIP",
     "TABLES",
     "Change",
     "Importer",
+    "Layout",
     "Outcome",
     "Problem",
+    "RejectedLines",
     "Report",
     "Result",
     "UnusableFile",

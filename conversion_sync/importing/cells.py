@@ -6,18 +6,16 @@ import json
 import re
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from conversion_sync.models.fields import WebAddressField
+from conversion_sync.models.validators import too_deep
 
-__all__ = ["as_variable", "protected", "read_cell", "unprotected"]
-
-# What JSON would write just so, and a double holds exactly: "007", "1.50" and long ids stay text.
-_INTEGER = re.compile(r"0|-?[1-9]\d{0,14}", re.ASCII)
-_DECIMAL = re.compile(r"-?(0|[1-9]\d{0,14})\.\d+", re.ASCII)
+__all__ = ["protected", "read_cell", "unprotected"]
 
 # A spreadsheet takes for a formula what begins with one of these, in full width too; and a cell
 # begins, for one that is set to another country, behind a semicolon, a tab or a line break.
@@ -37,15 +35,6 @@ def unprotected(text: str) -> str:
     return _PROTECTED.sub(r"\1\2", text) if "'" in text else text
 
 
-def as_variable(text: str) -> str | int | float:
-    """The value of a custom variable: text, unless it reads as a number and nothing else."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _DECIMAL.fullmatch(text) and repr(float(text)) == text:
-        return float(text)
-    return text
-
-
 def read_cell(field: models.Field[Any, Any], text: str) -> Any:
     """The value of a column of a model, validated as a form would.
 
@@ -60,7 +49,7 @@ def read_cell(field: models.Field[Any, Any], text: str) -> Any:
     elif isinstance(field, WebAddressField) and "://" not in text:
         value = f"https://{text}"
     value = field.clean(value, None)
-    if isinstance(field, models.DateTimeField) and timezone.is_naive(value):
+    if isinstance(field, models.DateTimeField) and settings.USE_TZ and timezone.is_naive(value):
         value = _aware(value)
     return value
 
@@ -78,7 +67,9 @@ def _choice(field: models.Field[Any, Any], text: str) -> str:
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise too_deep() from None
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise ValidationError(_('this is not a JSON object such as {"outcome": "won"}'))

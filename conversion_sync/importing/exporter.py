@@ -12,7 +12,11 @@ from typing import Any
 from django.db.models import QuerySet
 
 from conversion_sync.importing.cells import protected
+from conversion_sync.importing.columns import WISH
 from conversion_sync.importing.tables import TABLES
+from conversion_sync.models import Contact, SubscriptionChange
+from conversion_sync.models.consent import readings
+from conversion_sync.status.messages import in_words
 
 __all__ = ["export"]
 
@@ -26,20 +30,37 @@ def export(kind: str, rows: QuerySet[Any]) -> Iterator[str]:
     """The text of a file with these rows, some hundreds at a time.
 
     Args:
-        kind: a name of ``TABLES``, whose rows they are.
+        kind: a name of ``TABLES``, whose rows they are. Contacts have one column more, which is for
+            people: the wish that is not let through.
     """
     paths = TABLES[kind].paths()
+    has_wishes = TABLES[kind].model is Contact
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     buffer.write(BYTE_ORDER_MARK)
-    writer.writerow(paths)
-    lines = rows.values_list(*paths.values()).iterator(chunk_size=CHUNK)
+    writer.writerow([*paths, WISH] if has_wishes else paths)
+    people = ("pk", "key") if has_wishes else ()
+    lines = rows.values_list(*paths.values(), *people).iterator(chunk_size=CHUNK)
     while chunk := list(islice(lines, CHUNK)):
-        writer.writerows([protected(_text(value)) for value in line] for line in chunk)
+        cells = [[protected(_text(value)) for value in line[: len(paths)]] for line in chunk]
+        if has_wishes:
+            said = list(paths).index("subscription_status")
+            some = [(pk, key) for *values, pk, key in chunk if values[said]]
+            held = dict(zip(some, readings(rows.db, some), strict=True))
+            for line, (*_values, pk, key) in zip(cells, chunk, strict=True):
+                wish = held[pk, key].wish if (pk, key) in held else None
+                line.append("" if wish is None else protected(_in_words(wish)))
+        writer.writerows(cells)
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue()
+
+
+def _in_words(wish: SubscriptionChange) -> str:
+    """A wish, since when it is held, and why."""
+    since = f"{wish.status} {wish.created_at.isoformat(timespec='seconds')}"
+    return f"{since} {in_words(wish.last_error_message)}".rstrip()
 
 
 def _text(value: Any) -> str:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import enum
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import BinaryIO
 
 from django.db import DataError, IntegrityError, transaction
-from django.utils import timezone
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from conversion_sync.importing.drafts import Change, Draft, Problem
-from conversion_sync.importing.source import BadLine, Line, Source
-from conversion_sync.importing.tables import TABLES, Known
-from conversion_sync.models import Engagement, attributed
+from conversion_sync.importing.drafts import Draft, Problem
+from conversion_sync.importing.layout import Layout
+from conversion_sync.importing.notices import notices
+from conversion_sync.importing.opt_outs import OptOuts, is_address
+from conversion_sync.importing.source import BadLine, Line
+from conversion_sync.importing.tables import TABLES, Columns, Known
+from conversion_sync.models import Contact, Engagement, SubscriptionChange, attributed
+from conversion_sync.records.change import Change
+from conversion_sync.records.write import write
 
 __all__ = ["Importer", "Outcome", "Report", "Result"]
 
@@ -41,19 +44,24 @@ class Outcome:
     """What became of the line that begins at ``number``, and is about the row of this key.
 
     ``stays_unsubscribed``: the line would have lifted an opt-out; all else of it was taken.
+    ``opt_out_is_taken``: the line is bad, and the opt-out that it brings is entered all the same.
     """
 
     number: int
     result: Result
     problems: Sequence[Problem] = ()
     stays_unsubscribed: bool = False
+    opt_out_is_taken: bool = False
     key: str = ""
     changes: Sequence[Change] = ()
+    #: The cells of a bad line, as they stand in the file.
+    record: Sequence[str] = ()
 
     @property
     def message(self) -> str:
         """What is wrong with the line, for people."""
-        return "; ".join(map(str, self.problems))
+        taken = [_("its opt-out is entered all the same")] if self.opt_out_is_taken else []
+        return "; ".join([*map(str, self.problems), *taken])
 
 
 @dataclass(slots=True)
@@ -62,12 +70,15 @@ class Report:
 
     counts: Counter[Result] = field(default_factory=Counter)
     stay_unsubscribed: int = 0
+    #: The bad lines whose opt-outs are entered all the same.
+    opt_outs_taken: int = 0
     rolled_back: bool = False
 
     def add(self, outcome: Outcome) -> None:
         """Count a line."""
         self.counts[outcome.result] += 1
         self.stay_unsubscribed += outcome.stays_unsubscribed
+        self.opt_outs_taken += outcome.opt_out_is_taken
 
 
 class Importer:
@@ -75,12 +86,16 @@ class Importer:
 
     Args:
         kind: a name of ``TABLES``.
-        file: opened in binary, and seekable.
+        file: opened in binary, and seekable; or how it is read, where that is known already (then
+            ``withheld``, ``choices`` and ``encoding`` are part of that).
         requested_by: who answers for it, for the consent log.
         clear_blanks: a blank cell clears the value; else it leaves it as it is. An
             engagement, its contact and a subscription are never cleared.
         withheld: known columns that whoever asks for it may not change: they are left alone.
         dry_run: say what would become of each line, and write nothing.
+        choices: what columns become, by title, where a person says otherwise: a known column
+            ("phone"), "variable:text" (or another type), "skip".
+        encoding: of a text file, by somebody who knows.
 
     Raises:
         UnusableFile: no line of it can be read.
@@ -89,51 +104,43 @@ class Importer:
     def __init__(
         self,
         kind: str,
-        file: BinaryIO,
+        file: BinaryIO | Layout,
         *,
         using: str = "default",
         requested_by: str = "",
         clear_blanks: bool = False,
         withheld: Collection[str] = (),
         dry_run: bool = False,
+        choices: Mapping[str, str] | None = None,
+        encoding: str = "",
     ) -> None:
         self._table = TABLES[kind]
-        self._source = Source(file)
-        self._columns = self._table.columns(self._source.header, withheld)
+        if not isinstance(file, Layout):
+            file = Layout(self._table, file, choices or {}, withheld, encoding)
+        self.layout = file
+        if self.layout.problem:
+            raise self.layout.problem
         self._using = using
         self._requested_by = requested_by
         self._clear_blanks = clear_blanks
         self._dry_run = dry_run
         self._line_of = dict[str, int]()
+        self._opt_outs = OptOuts(file)
+        self._opting_out = frozenset[str]()
 
     @property
     def total(self) -> int:
         """The lines of the file, for a progress bar."""
-        return self._source.total
+        return self.layout.inspection.last_line
 
     @property
     def notices(self) -> list[str]:
-        """What a person should know of the columns of the file."""
-        notices, columns = list[str](), self._columns
-        if columns.variables:
-            names = get_text_list([f"“{name}”" for name in columns.variables], _("and"))
-            notices.append(
-                _("Not a known column, so kept in “%(bag)s”: %(names)s.")
-                % {
-                    "bag": self._table.model._meta.get_field(self._table.bag).verbose_name,  # type: ignore[union-attr]  # a column
-                    "names": names,
-                }
-            )
-        notices += [
-            _("The column “%(name)s” is left out: the company (company_id) gives it.")
-            % {"name": name}
-            for name in columns.left_out
-        ]
-        notices += [
-            _("The column “%(name)s” is left alone: you may not change it.") % {"name": name}
-            for name in columns.withheld
-        ]
-        return notices
+        """What a person should know of how the file is read."""
+        return notices(self.layout)
+
+    @property
+    def _columns(self) -> Columns:
+        return self.layout.for_table
 
     def run(self, heard: Callable[[Outcome], None], *, strict: bool = False) -> Report:
         """Import the file, and tell ``heard`` what became of each line.
@@ -153,15 +160,51 @@ class Importer:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Import the file: what became of each line, some hundreds at a time, in their order."""
-        lines = iter(self._source)
+        # In whatever order its lines stand, an opt-out wins over all else that the file says.
+        self._opting_out = self._opt_outs.keys()
+        lines = self.layout.lines()
         while chunk := list(islice(lines, CHUNK)):
             good = [line for line in chunk if isinstance(line, Line)]
             bad = [
-                Outcome(line.number, Result.BAD, [Problem(line.reason)])
+                Outcome(line.number, Result.BAD, [Problem(line.reason)], record=line.record)
                 for line in chunk
                 if isinstance(line, BadLine)
             ]
-            yield from sorted([*self._import(good), *bad], key=lambda outcome: outcome.number)
+            outcomes = sorted([*self._import(good), *bad], key=lambda outcome: outcome.number)
+            yield from self._take_opt_outs(chunk, outcomes)
+
+    def _take_opt_outs(
+        self, lines: Sequence[Line | BadLine], outcomes: Sequence[Outcome]
+    ) -> Iterator[Outcome]:
+        """Enter the opt-outs of the bad ones among these lines, and say so."""
+        bad = [line for line, o in zip(lines, outcomes, strict=True) if o.result is Result.BAD]
+        found = {line.number: self._opt_outs.of(line) for line in bad}
+        keys = {one.key for one in found.values() if one and one.key}
+        taken = self._enter_opt_outs(keys) if keys else frozenset[str]()
+        for line, outcome in zip(lines, outcomes, strict=True):
+            one = found.get(line.number)
+            if outcome.result is not Result.BAD:
+                yield outcome
+            elif one and one.key in taken:
+                yield replace(outcome, opt_out_is_taken=True)
+            elif one or (self._opt_outs.is_said(line) and not self._is_somebodys(line)):
+                problem = Problem(_("whose opt-out it is can't be told: it is not entered"))
+                yield replace(outcome, problems=[*outcome.problems, problem])
+            else:
+                yield outcome
+
+    def _is_somebodys(self, line: Line | BadLine) -> bool:
+        """Whether a line says plainly whose it is."""
+        return isinstance(line, Line) and is_address(self._table.key_of(line, self._columns))
+
+    def _enter_opt_outs(self, keys: Collection[str]) -> frozenset[str]:
+        """Returns those of the keys that are somebody's; only their opt-outs can be entered."""
+        rows = Contact.unmarked.using(self._using).filter(key__in=keys)
+        taken = {*rows.values_list("key", flat=True), *filter(is_address, keys)}
+        if not self._dry_run:
+            with attributed(bulk=True, source="import", requested_by=self._requested_by):
+                SubscriptionChange.opt_out(self._using, taken)
+        return frozenset(taken)
 
     def _import(self, lines: Sequence[Line]) -> list[Outcome]:
         """Import some lines in one transaction; one by one where the database refuses that."""
@@ -183,20 +226,24 @@ class Importer:
         if self._line_of.get(key) == line.number:
             del self._line_of[key]
         problem = Problem(_("the database does not take it"))
-        return Outcome(line.number, Result.BAD, [problem], key=self._shown_key(line))
+        return Outcome(
+            line.number, Result.BAD, [problem], key=self._shown_key(line), record=line.record
+        )
 
     def _write(self, lines: Sequence[Line]) -> list[Outcome]:
         known = self._table.look_up(self._using, lines, self._columns)
-        outcomes, drafts = list[Outcome](), list[Draft]()
+        known.opting_out = self._opting_out
+        outcomes, drafts, lost = list[Outcome](), list[Draft](), set[str]()
         for line in lines:
             draft = self._draft(line, known)
             outcome = _judge(draft, self._shown_key(line))
             outcomes.append(outcome)
             if outcome.result in (Result.CREATED, Result.UPDATED):
                 drafts.append(draft)
+            if draft.opt_out_is_lost:
+                lost.add(draft.key)
         if not self._dry_run:
-            self._create([draft.row for draft in drafts if draft.is_new])
-            self._update([draft for draft in drafts if not draft.is_new])
+            write(self._table.model, self._using, drafts, opt_outs=lost)
         return outcomes
 
     def _draft(self, line: Line, known: Known) -> Draft:
@@ -214,20 +261,6 @@ class Importer:
     def _shown_key(self, line: Line) -> str:
         return line.cells[self._columns.known[self._table.key]]
 
-    def _create(self, rows: Iterable[object]) -> None:
-        self._table.model._default_manager.using(self._using).bulk_create(rows)  # type: ignore[arg-type]  # of that model
-
-    def _update(self, drafts: Iterable[Draft]) -> None:
-        """Write what changed, and nothing else: rows with the same changes together."""
-        alike = defaultdict[frozenset[str], list[Draft]](list)
-        for draft in drafts:
-            draft.row.updated_at = timezone.now()
-            alike[frozenset(draft.changed)].append(draft)
-        for changed, some in alike.items():
-            self._table.model._default_manager.using(self._using).bulk_update(
-                [draft.row for draft in some], [*sorted(changed), "updated_at"]
-            )
-
 
 def _judge(draft: Draft, key: str) -> Outcome:
     """What becomes of a line whose row is locked."""
@@ -243,4 +276,13 @@ def _judge(draft: Draft, key: str) -> Outcome:
         words = _("differs from what was sent already (%(columns)s): left as it is")
         problems = [Problem(words % {"columns": ", ".join(sorted(draft.changed))})]
     stays = draft.stays_unsubscribed and result is not Result.BAD
-    return Outcome(draft.line.number, result, problems, stays, key, draft.changes())
+    record = draft.line.record if result is Result.BAD else ()
+    return Outcome(
+        draft.line.number,
+        result,
+        problems,
+        stays,
+        key=key,
+        changes=draft.changes(),
+        record=record,
+    )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from conversion_sync.api.wire import normal_email, normal_id
-from conversion_sync.importing.cells import as_variable, read_cell
-from conversion_sync.importing.drafts import Draft
-from conversion_sync.importing.source import Line, UnusableFile
+from conversion_sync.api.keys import normal_email, normal_id
+from conversion_sync.importing.cells import read_cell
+from conversion_sync.importing.drafts import Draft, Problem
+from conversion_sync.importing.headers import COMPANIES, CONTACTS, ENGAGEMENTS, OPT_OUT, Titles
+from conversion_sync.importing.source import Line
 from conversion_sync.models import (
     Company,
     Contact,
@@ -23,7 +24,8 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.company import clashing
+from conversion_sync.models.validators import name_clash
+from conversion_sync.records.write import locked
 
 __all__ = ["TABLES", "Columns", "Known", "Table"]
 
@@ -39,12 +41,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of one file: which header holds which known column, and the others."""
+    """The columns of one file: the title of each known one, and the variables.
+
+    ``variables``: for each title, what makes a value of the text of a cell.
+    """
 
     known: Mapping[str, str]
-    variables: Sequence[str]
-    left_out: Sequence[str]
-    withheld: Sequence[str]
+    variables: Mapping[str, Callable[[str], Any]]
 
 
 @dataclass(slots=True)
@@ -54,6 +57,10 @@ class Known:
     rows: dict[str, Any]
     references: dict[str, int]
     opted_out: frozenset[str] = frozenset()
+    #: Who opts out in the same file, on whichever line.
+    opting_out: frozenset[str] = frozenset()
+    #: Companies by their name, where only one has it.
+    companies: Mapping[str, int] = field(default_factory=dict)
 
 
 class Table:
@@ -65,11 +72,12 @@ class Table:
     key_field: ClassVar[str] = "key"
     #: What the file must have, and a new row must fill.
     required: ClassVar[tuple[str, ...]]
-    #: The columns that are fields of the model, and other names of them.
+    #: The columns that are fields of the model, and what people call some of them.
     fields: ClassVar[tuple[str, ...]]
     aliases: ClassVar[Mapping[str, str]] = {}
-    #: Columns that have no meaning here, and are no custom variables either.
-    ignored: ClassVar[tuple[str, ...]] = ()
+    #: The titles by which its columns are known, and those that are no fields of a row.
+    titles: ClassVar[Titles]
+    others: ClassVar[tuple[str, ...]] = ()
     references: ClassVar[Mapping[str, Reference]] = {}
     #: The JSON field that takes the columns that nobody knows.
     bag: ClassVar[str]
@@ -84,46 +92,10 @@ class Table:
         of = {name: f"{ref.field}__{ref.model.KEY}" for name, ref in self.references.items()}
         return {name: of.get(name, name) for name in self.names()}
 
-    def columns(self, header: Sequence[str], withheld: Collection[str] = ()) -> Columns:
-        """Sort the columns of a file.
-
-        Args:
-            withheld: known columns that are left alone, whatever the file says.
-
-        Raises:
-            UnusableFile: a required column is missing, or one is there twice.
-        """
-        known, variables = dict[str, str](), list[str]()
-        left_out, refused = list[str](), list[str]()
-        for title in header:
-            name = title.lower().replace(" ", "_").replace("-", "_")
-            name = self.aliases.get(name, name)
-            if name in known:
-                raise UnusableFile(
-                    _("the columns “%(one)s” and “%(other)s” mean the same")
-                    % {"one": known[name], "other": title}
-                )
-            if name in withheld:
-                refused.append(title)
-            elif name in self.names():
-                known[name] = title
-            elif name in self.ignored:
-                left_out.append(title)
-            else:
-                variables.append(title)
-        self._check_complete(known)
-        return Columns(known, variables, left_out, refused)
-
-    def _check_complete(self, known: Mapping[str, str]) -> None:
-        titles = {name: title for title, name in self.aliases.items()}
-        missing = [titles.get(name, name) for name in self.required if name not in known]
-        if not missing:
-            return
-        reason = _("the column “%(name)s” is missing") % {"name": missing[0]}
-        if len(missing) > 1:
-            named = get_text_list([f"“{name}”" for name in missing], _("and"))
-            reason = _("the columns %(names)s are missing") % {"names": named}
-        raise UnusableFile(reason)
+    @classmethod
+    def targets(cls) -> tuple[str, ...]:
+        """What a column of a file may be read as."""
+        return tuple(name for name in cls.titles.words if name in (*cls.names(), *cls.others))
 
     def normal(self, text: str) -> str:
         """The one form in which keys of this kind are compared."""
@@ -136,9 +108,7 @@ class Table:
     def look_up(self, using: str, lines: Sequence[Line], columns: Columns) -> Known:
         """Read and lock what these lines are about. Some queries, however many lines."""
         keys = {self.key_of(line, columns) for line in lines} - {""}
-        rows = self.model._default_manager.using(using).filter(**{f"{self.key_field}__in": keys})
-        locked = rows.order_by("pk").select_for_update()
-        known = Known({getattr(row, self.key_field): row for row in locked}, {})
+        known = Known(locked(self.model, using, keys, column=self.key_field), {})
         for name, reference in self.references.items():
             if title := columns.known.get(name):
                 wanted = {reference.normal(line.cells[title]) for line in lines} - {""}
@@ -150,12 +120,18 @@ class Table:
         """The row that this line wants; its errors are for people."""
         key = self.key_of(line, columns)
         row = known.rows.get(key)
-        draft = Draft(line, row or self.model(), is_new=row is None)
+        draft = Draft(line=line, row=row or self.model(), is_new=row is None, key=key)
+        draft.errors += [
+            Problem(message, title, line.cells[title]) for title, message in line.unread.items()
+        ]
         for name, title in columns.known.items():
             if name == self.bag or (name == self.key and not draft.is_new):
                 continue
+            if title in line.unread:
+                continue
+            clears = clear_blanks and title not in line.untouched
             try:
-                self._fill_cell(draft, name, line.cells[title], known, clear_blanks)
+                self._fill_cell(draft, name, line.cells[title], known, clears)
             except ValidationError as error:
                 draft.complain(title, error)
         if draft.is_new and not draft.errors:
@@ -189,17 +165,19 @@ class Table:
         column: Any = self.model._meta.get_field(self.bag)
         if text := cells.get(columns.known.get(self.bag, ""), ""):
             bag = dict(read_cell(column, text))
-        for name in columns.variables:
+        for name, value in columns.variables.items():
+            if name in draft.line.unread:
+                continue
             if text := cells[name]:
-                bag[name] = self._variable(name, text)
-            elif clear_blanks:
+                bag[name] = self._variable(name, value(text))
+            elif clear_blanks and name not in draft.line.untouched:
                 bag.pop(name, None)
         if clash := self._clash(bag):
             raise clash
         draft.assign(self.bag, bag)
 
-    def _variable(self, name: str, text: str) -> Any:
-        return as_variable(text)
+    def _variable(self, name: str, value: Any) -> Any:
+        return value
 
     def _clash(self, bag: dict[str, Any]) -> ValidationError | None:
         return None
@@ -229,13 +207,14 @@ class Companies(Table):
     required = ("external_id",)
     fields = ("external_id", "base_domain", *Company.COMMON)
     aliases: ClassVar[Mapping[str, str]] = {"id": "external_id"}
+    titles = COMPANIES
     bag = "custom_variables"
 
     def normal(self, text: str) -> str:
         return normal_id(text)
 
     def _clash(self, bag: dict[str, Any]) -> ValidationError | None:
-        return clashing(bag, Company.COMMON)
+        return name_clash(bag, Company.COMMON)
 
 
 class Contacts(Table):
@@ -250,8 +229,9 @@ class Contacts(Table):
         "external_contact",
         "subscription_status",
     )
-    # A contact's company name is that of its company.
-    ignored = ("company_name",)
+    titles = CONTACTS
+    # A contact's company name is that of its company, which it may name.
+    others = (OPT_OUT, "company_name")
     references: ClassVar[Mapping[str, Reference]] = {
         "company_id": Reference("company", Company, normal_id)
     }
@@ -263,38 +243,43 @@ class Contacts(Table):
     def look_up(self, using: str, lines: Sequence[Line], columns: Columns) -> Known:
         known = super().look_up(using, lines, columns)
         if title := columns.known.get("subscription_status"):
-            subscribing = [line for line in lines if _lifts(line.cells[title])]
-            keys = [self.key_of(line, columns) for line in subscribing]
+            keys = [self.key_of(line, columns) for line in lines if line.cells[title]]
             known.opted_out = _opted_out(using, known.rows, keys)
+        if title := columns.known.get("company_name"):
+            known.companies = _by_name(using, {line.cells[title] for line in lines} - {""})
         return known
 
     def _fill_cell(
         self, draft: Draft, name: str, text: str, known: Known, clear_blanks: bool
     ) -> None:
-        if name != "subscription_status":
+        if name == "subscription_status":
+            if text or draft.key in known.opting_out:
+                self._fill_subscription(draft, text, known)
+        elif name == "company_name":
+            if company := known.companies.get(text):
+                draft.assign("company", company)
+        else:
             super()._fill_cell(draft, name, text, known, clear_blanks)
-        elif text:
-            self._fill_subscription(draft, text, known)
 
     def _fill_subscription(self, draft: Draft, text: str, known: Known) -> None:
         """Take the status over, unless that would lift an opt-out. A blank one says nothing."""
-        row = draft.row
-        status = read_cell(Contact._meta.get_field("subscription_status"), text)
-        key = self.normal(row.email)
-        opted_out = row.subscription_status == Subscription.UNSUBSCRIBED or key in known.opted_out
-        if status != Subscription.UNSUBSCRIBED and opted_out:
-            draft.stays_unsubscribed = True
-            if draft.is_new:
-                draft.assign("subscription_status", Subscription.UNSUBSCRIBED.value)
-        else:
-            draft.assign("subscription_status", status)
+        column, opts_out = (
+            Contact._meta.get_field("subscription_status"),
+            draft.key in known.opting_out,
+        )
+        status = read_cell(column, text) if text else Subscription.UNSUBSCRIBED.value
+        draft.subscribe(status, opted_out=draft.key in known.opted_out, opts_out=opts_out)
 
     def _clash(self, bag: dict[str, Any]) -> ValidationError | None:
-        return clashing(bag, Contact.COMMON)
+        return name_clash(bag, Contact.COMMON)
 
 
-def _lifts(status: str) -> bool:
-    return bool(status) and status.upper() != Subscription.UNSUBSCRIBED
+def _by_name(using: str, names: Collection[str]) -> dict[str, int]:
+    """The companies of these names, without those that share theirs with another."""
+    rows = Company.unmarked.using(using).filter(company_name__in=names)
+    found = list(rows.values_list("company_name", "pk"))
+    counts = Counter(name for name, _pk in found)
+    return {name: pk for name, pk in found if counts[name] == 1}
 
 
 def _opted_out(using: str, rows: Mapping[str, Any], keys: Iterable[str]) -> frozenset[str]:
@@ -314,6 +299,7 @@ class Engagements(Table):
     key = key_field = "source_key"
     required = ("source_key", "contact_email", "name", "description")
     fields = ("source_key", "name", "description", "occurred_at")
+    titles = ENGAGEMENTS
     references: ClassVar[Mapping[str, Reference]] = {
         "contact_email": Reference("contact", Contact, normal_email)
     }
@@ -322,10 +308,10 @@ class Engagements(Table):
     def normal(self, text: str) -> str:
         return text.strip()
 
-    def _variable(self, name: str, text: str) -> Any:
+    def _variable(self, name: str, value: Any) -> Any:
         if name == "tags":
-            return [tag for part in text.split(",") if (tag := part.strip())]
-        return as_variable(text)
+            return [tag for part in str(value).split(",") if (tag := part.strip())]
+        return value
 
 
 TABLES: Mapping[str, Table] = {

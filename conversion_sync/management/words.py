@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from conversion_sync.sync.overview import Overview, span
+from datetime import UTC
+
+from conversion_sync.status.overview import Overview
+from conversion_sync.status.spans import span
 
 __all__ = ["gate_words", "obstacle"]
 
@@ -19,14 +22,16 @@ def obstacle(state: Overview) -> str:
 def gate_words(state: Overview) -> str:
     """How the gate stands, in one sentence."""
     gate = state.gate
-    since = f" since {gate.since:%Y-%m-%d %H:%M} UTC" if gate.since else ""
+    since = f" since {gate.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if gate.since else ""
     match gate.status:
         case "paused":
             return f"The gate is paused{since}" + (f" by {gate.reason}." if gate.reason else ".")
         case "closed":
+            seconds = (gate.until - state.now).total_seconds() if gate.until else 0.0
             return (
                 f"The gate is closed{since} ({gate.reason}): set an API key that is accepted, "
-                "or resume in the admin. conversion_check says more."
+                f"or resume in the admin. It is probed again in {span(max(0.0, seconds))}. "
+                "conversion_check says more."
             )
         case "waiting":
             seconds = (gate.until - state.now).total_seconds() if gate.until else 0.0

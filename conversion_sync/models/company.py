@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.api.wire import normal_id
-from conversion_sync.models.base import RIGHTS, Pair, Record, RecordManager, attribution
+from conversion_sync.api.keys import normal_id
+from conversion_sync.models.attribution import attribution
+from conversion_sync.models.changes import Pair
 from conversion_sync.models.deletion import Deletion
-from conversion_sync.models.fields import WebAddressField
-from conversion_sync.models.validators import validate_domain, validate_json_object
+from conversion_sync.models.fields import LineField, ObjectField, WebAddressField
+from conversion_sync.models.keys import ExternalIdField, RecordKeyField
+from conversion_sync.models.moving import move
+from conversion_sync.models.querysets import RecordManager
+from conversion_sync.models.record import Record
+from conversion_sync.models.synced import RIGHTS
+from conversion_sync.models.validators import name_clash, validate_domain, validate_json_object
 
 __all__ = ["Company"]
 
@@ -21,33 +28,39 @@ __all__ = ["Company"]
 class Company(Record):
     """A company, pushed by ``POST /companies/batch``."""
 
-    external_id = models.CharField(
+    external_id = ExternalIdField(
         _("external id"), max_length=255, help_text=_("Your own unique identifier of the company.")
     )
-    base_domain = models.CharField(
+    key = RecordKeyField(_("key"), max_length=255, source="external_id", normal=normal_id)
+    base_domain = LineField(
         _("domain"),
         max_length=253,
         blank=True,
         validators=[validate_domain],
         help_text=_("Such as “example.com”. Recommended: Conversion matches people by it."),
     )
-    company_name = models.CharField(_("name"), max_length=255, blank=True)
-    industry = models.CharField(_("industry"), max_length=255, blank=True)
-    size = models.CharField(
+    company_name = LineField(_("name"), max_length=255, blank=True)
+    industry = LineField(_("industry"), max_length=255, blank=True)
+    size = LineField(
         _("size"), max_length=32, blank=True, help_text=_("A range of people, such as “51-200”.")
     )
     annual_revenue = models.PositiveBigIntegerField(
         _("annual revenue"), null=True, blank=True, help_text=_("In US dollars.")
     )
-    location = models.CharField(_("location"), max_length=255, blank=True)
+    location = LineField(_("location"), max_length=255, blank=True)
     website = WebAddressField(_("website"), max_length=500, blank=True)
-    custom_variables = models.JSONField(
+    custom_variables = ObjectField(
         _("custom variables"), default=dict, blank=True, validators=[validate_json_object]
+    )
+    #: The revision with a name that the contacts, who carry it, have still to be marked for.
+    renamed_revision = models.PositiveBigIntegerField(
+        _("renamed"), null=True, default=None, editable=False
     )
 
     objects = RecordManager()
 
     KEY = "external_id"
+    STATE = (*Record.STATE, "renamed_revision")
     LOCKED = (*Record.LOCKED, "external_id", "company_name")
     WATCHED = frozenset({"external_id", "company_name"})
     COMMON: ClassVar[tuple[str, ...]] = (
@@ -63,6 +76,7 @@ class Company(Record):
         verbose_name = _("company")
         verbose_name_plural = _("companies")
         default_permissions = (*RIGHTS, "import", "export")
+        base_manager_name = "objects"
         ordering = ("pk",)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_company_due"),
@@ -76,67 +90,45 @@ class Company(Record):
                 opclasses=["varchar_pattern_ops"],
             ),
             models.Index(fields=["updated_at"], name="conversion_company_updated"),
+            models.Index(fields=["renamed_revision"], name="conversion_company_renamed"),
         )
 
     def __str__(self) -> str:
         return self.company_name or self.external_id
 
-    @staticmethod
-    def normal_key(value: str) -> str:
-        return normal_id(value)
-
     def clean(self) -> None:
         """Say at the field what is wrong, in the words of a person."""
-        self.external_id = normal_id(self.external_id)
+        self.external_id = self.external_id.strip()
         errors = dict[str, ValidationError]()
-        others = type(self).unmarked.exclude(pk=self.pk)
-        if self.external_id and others.filter(key=self.normal_key(self.external_id)).exists():
+        if self.external_id and self.key_is_taken():
             errors["external_id"] = ValidationError(
                 _("There is already a company with this id."), code="unique"
             )
-        if clash := clashing(self.custom_variables, self.COMMON):
+        if clash := name_clash(self.custom_variables, self.COMMON):
             errors["custom_variables"] = clash
         if errors:
             raise ValidationError(errors)
 
     @classmethod
-    def _key_changed(cls, using: str, before: dict[str, Any], key: str) -> None:
-        Deletion.leave_for_changed_key(using, Deletion.Kind.COMPANY, before)
+    def _moved(cls, using: str, pairs: Sequence[Pair]) -> None:
+        moves = [(before, cls._key_of(after)) for before, after in pairs]
+        move(cls, using, Deletion.Kind.COMPANY, moves)
 
     @classmethod
     def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
-        # The contacts first: who settles them refers to the company, and a new key shuts that off.
+        # Of contacts that others are putting into the company nobody knows before the commit.
         renamed = [b["pk"] for b, a in pairs if b["company_name"] != a["company_name"]]
         if renamed:
-            _mark_contacts(using, renamed)
+            rows = cls.unmarked.using(using).filter(pk__in=renamed)
+            rows.update(renamed_revision=models.F("revision"))
         super()._changed(using, pairs)
         if not attribution().bulk:
-            Deletion.hasten(using, Deletion.Kind.COMPANY, [a["key"] for _, a in pairs])
+            Deletion.prioritize(using, Deletion.Kind.COMPANY, [a["key"] for _, a in pairs])
 
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
-        _mark_contacts(using, [row["pk"] for row in before])
+        super()._deleting(using, before)
+        # SET_NULL passes the managers by: done here, it marks the contacts.
+        contacts = apps.get_model("conversion_sync", "Contact").objects.using(using)
+        contacts.filter(company__in=[row["pk"] for row in before]).mark(company=None)
         Deletion.leave_for_deleted(using, Deletion.Kind.COMPANY, before)
-
-
-def _mark_contacts(using: str, companies: Sequence[int]) -> None:
-    """The contacts carry their company's name; SET_NULL passes the managers by."""
-    from conversion_sync.models.contact import Contact
-
-    Contact.objects.using(using).filter(company__in=companies).mark()
-
-
-def clashing(variables: Any, common: Sequence[str]) -> ValidationError | None:
-    """An error if a custom variable has the name of a column, else None."""
-    names = (
-        [name for name in variables if name.strip() in common]
-        if isinstance(variables, dict)
-        else []
-    )
-    if not names:
-        return None
-    return ValidationError(
-        _("“%(name)s” has a field of its own on this page: enter it there."),
-        code="common",
-        params={"name": names[0]},
-    )

@@ -9,21 +9,36 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.api.wire import normal_email
-from conversion_sync.models.base import (
-    BULK,
-    PERSON,
-    RIGHTS,
-    Pair,
-    Record,
-    RecordManager,
-    attribution,
-)
-from conversion_sync.models.company import Company, clashing
+from conversion_sync.api.keys import normal_email
+from conversion_sync.conf import conf
+from conversion_sync.models.assigned import Saying, say
+from conversion_sync.models.attribution import attribution
+from conversion_sync.models.changes import WRITTEN, Pair
+from conversion_sync.models.company import Company
+from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.deletion import Deletion
-from conversion_sync.models.fields import AssignedField, WebAddressField
-from conversion_sync.models.subscription import Subscription, SubscriptionChange
-from conversion_sync.models.validators import validate_json_object
+from conversion_sync.models.fields import (
+    AssignedField,
+    InstantField,
+    LineField,
+    ObjectField,
+    WebAddressField,
+)
+from conversion_sync.models.keys import AddressField, RecordKeyField
+from conversion_sync.models.leaving import (
+    enter_opt_outs_of_column,
+    follow_key,
+    stay_opted_out,
+    supersede_repeated,
+    supersede_wishes,
+)
+from conversion_sync.models.moving import move
+from conversion_sync.models.querysets import RecordManager
+from conversion_sync.models.record import Record
+from conversion_sync.models.subscription import OUT, Subscription
+from conversion_sync.models.subscription_change import SubscriptionChange
+from conversion_sync.models.synced import RIGHTS
+from conversion_sync.models.validators import name_clash, validate_json_object
 
 __all__ = ["Contact"]
 
@@ -32,14 +47,17 @@ class Contact(Record):
     """A person, pushed by ``POST /contacts/batch``.
 
     ``subscription_status`` is no part of that call: a change of it is entered in the consent
-    log (``SubscriptionChange``), which is sent by an endpoint of its own.
+    log (``SubscriptionChange``), which is sent by an endpoint of its own. The column holds what
+    stands in the log: while an opt-out does, a later wish to subscribe is in the log alone, and
+    the column follows when it is let through.
     """
 
-    email = models.EmailField(_("email"), max_length=254)
-    first_name = models.CharField(_("first name"), max_length=150, blank=True)
-    last_name = models.CharField(_("last name"), max_length=150, blank=True)
-    phone = models.CharField(_("phone"), max_length=64, blank=True)
-    title = models.CharField(_("job title"), max_length=255, blank=True)
+    email = AddressField(_("email"), max_length=254)
+    key = RecordKeyField(_("key"), max_length=255, source="email", normal=normal_email)
+    first_name = LineField(_("first name"), max_length=150, blank=True)
+    last_name = LineField(_("last name"), max_length=150, blank=True)
+    phone = LineField(_("phone"), max_length=64, blank=True)
+    title = LineField(_("job title"), max_length=255, blank=True)
     linkedin_url = WebAddressField(_("LinkedIn address"), max_length=500, blank=True)
     company = models.ForeignKey(
         Company,
@@ -56,17 +74,17 @@ class Contact(Record):
         choices=Subscription.choices,
         help_text=_("Blank: this site says nothing about it."),
     )
-    external_contact = models.JSONField(
+    external_contact = ObjectField(
         _("reference data"),
         default=dict,
         blank=True,
         validators=[validate_json_object],
         help_text=_("What your own systems know this person by."),
     )
-    custom_variables = models.JSONField(
+    custom_variables = ObjectField(
         _("custom variables"), default=dict, blank=True, validators=[validate_json_object]
     )
-    remote_created_at = models.DateTimeField(
+    remote_created_at = InstantField(
         _("created in Conversion by us"), null=True, default=None, editable=False
     )
 
@@ -75,7 +93,13 @@ class Contact(Record):
     KEY = "email"
     STATE = (*Record.STATE, "remote_created_at")
     FORGOTTEN: ClassVar[dict[str, Any]] = {**Record.FORGOTTEN, "remote_created_at": None}
-    LOCKED = (*Record.LOCKED, "email", "subscription_status")
+    LOCKED = (
+        *Record.LOCKED,
+        "email",
+        "subscription_status",
+        "sent_revision",
+        "synced_revision",
+    )
     WATCHED = frozenset({"email", "subscription_status"})
     QUIET = Record.QUIET | {"subscription_status"}
     COMMON: ClassVar[tuple[str, ...]] = (
@@ -92,6 +116,7 @@ class Contact(Record):
         verbose_name_plural = _("contacts")
         default_permissions = (*RIGHTS, "import", "export")
         permissions = (("set_subscription", _("Can set the subscription of contacts")),)
+        base_manager_name = "objects"
         ordering = ("pk",)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_contact_due"),
@@ -128,20 +153,15 @@ class Contact(Record):
             assigned = None
         self.__dict__["_subscription_status_assigned"] = assigned
 
-    @staticmethod
-    def normal_key(value: str) -> str:
-        return normal_email(value)
-
     def clean(self) -> None:
         """Say at the field what is wrong, in the words of a person."""
         errors = dict[str, ValidationError]()
-        others = type(self).unmarked.exclude(pk=self.pk)
-        if self.email and others.filter(key=self.normal_key(self.email)).exists():
+        if self.email and self.key_is_taken():
             errors["email"] = ValidationError(
                 _("There is already a contact with this email (capitals make no difference)."),
                 code="unique",
             )
-        if clash := clashing(self.custom_variables, self.COMMON):
+        if clash := name_clash(self.custom_variables, self.COMMON):
             errors["custom_variables"] = clash
         if errors:
             raise ValidationError(errors)
@@ -159,37 +179,72 @@ class Contact(Record):
     def _unwritten(self) -> set[str]:
         return super()._unwritten() | {"subscription_status"}
 
+    def _remembered(self) -> dict[str, Any]:
+        return super()._remembered() | self._assigned()
+
+    def _restore(self, columns: dict[str, Any]) -> None:
+        """What was assigned before the change, or since, has still to be written."""
+        super()._restore(columns | self._assigned())
+
+    def _assigned(self) -> dict[str, Any]:
+        """The subscription, where it was assigned and is not written yet."""
+        names = ("_subscription_status_assigned", "subscription_status")
+        return {n: self.__dict__[n] for n in names} if self.__dict__.get(names[0]) else {}
+
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """As ``SyncedModel.save``; an assigned subscription is entered in the consent log."""
+        """As ``SyncedModel.save``; an assigned subscription is entered in the consent log.
+
+        After it the instance says what stands: an opt-out does, until a later wish is let through.
+        """
         super().save(*args, **kwargs)
         fields = kwargs.get("update_fields")
         if fields is None or "subscription_status" in fields:
+            if self.__dict__.get("_subscription_status_assigned"):
+                # Read when it is next asked for.
+                del self.__dict__["subscription_status"]
             self.keep_subscription()
 
     @classmethod
-    def _key_changed(cls, using: str, before: dict[str, Any], key: str) -> None:
-        Deletion.leave_for_changed_key(using, Deletion.Kind.CONTACT, before)
-        SubscriptionChange.follow_key(using, before, key)
+    def take_keys(cls, using: str, pks: Collection[int]) -> list[int]:
+        """As ``Record.take_keys``; an opt-out of a row without a key stands for the key at once."""
+        failed = super().take_keys(using, pks)
+        rows = cls.unmarked.using(using).filter(pk__in=failed, subscription_status=OUT)
+        keys = {row.pk: row.wanted_key for row in rows.only("pk", "key", "email")}
+        say(using, [Saying(pk, key, OUT, OUT) for pk, key in keys.items()])
+        return failed
+
+    @classmethod
+    def _moved(cls, using: str, pairs: Sequence[Pair]) -> None:
+        people = [(before["pk"], cls.normal_key(before["email"])) for before, _ in pairs]
+        standing = SubscriptionChange.standing_opt_outs(using, people)
+        left = {pk for (pk, _), out in zip(people, standing, strict=True) if out is not None}
+        for before, after in pairs:
+            old, new = (cls.normal_key(row["email"]) for row in (before, after))
+            follow_key(using, before | {"key": old}, new)
+        moves = [(before, cls._key_of(after)) for before, after in pairs]
+        supersede_repeated(using, move(cls, using, Deletion.Kind.CONTACT, moves))
+        # Elsewhere other opt-outs stand for the address.
+        SubscriptionChange.reflect(using, [pk for pk, _ in people], left=left)
 
     @classmethod
     def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
         super()._changed(using, pairs)
-        SubscriptionChange.enter(
+        say(
             using,
-            (
-                SubscriptionChange(
-                    contact_id=before["pk"],
-                    address=cls.normal_key(after["email"]),
-                    status=after["subscription_status"],
-                    previous_status=before["subscription_status"],
+            [
+                Saying(
+                    before["pk"],
+                    cls.normal_key(after["email"]),
+                    after["subscription_status"],
+                    before["subscription_status"],
                 )
                 for before, after in pairs
-                if after["subscription_status"] != before["subscription_status"]
-            ),
+                if "subscription_status" in after[WRITTEN]
+            ],
         )
         if not attribution().bulk:
             keys = [cls.normal_key(after["email"]) for _, after in pairs]
-            Deletion.hasten(using, Deletion.Kind.CONTACT, keys)
+            Deletion.prioritize(using, Deletion.Kind.CONTACT, keys)
 
     @classmethod
     def _inserted(cls, using: str, rows: Sequence[Self]) -> None:
@@ -197,27 +252,35 @@ class Contact(Record):
             using,
             (
                 SubscriptionChange(
-                    contact_id=row.pk, address=row.key, status=row.subscription_status
+                    contact_id=row.pk, address=row.wanted_key, status=row.subscription_status
                 )
                 for row in rows
                 if row.subscription_status
             ),
         )
+        cls._show_standing(using, rows)
+        if not attribution().bulk:
+            Deletion.prioritize(using, Deletion.Kind.CONTACT, [row.wanted_key for row in rows])
+
+    @classmethod
+    def _show_standing(cls, using: str, rows: Sequence[Self]) -> None:
+        """Have new rows, in the database and in memory, say what stands for their addresses."""
+        others = [row for row in rows if row.subscription_status != OUT]
+        people = [(row.pk, row.wanted_key) for row in others]
+        standing = SubscriptionChange.standing_opt_outs(using, people)
+        opted_out = [row for row, out in zip(others, standing, strict=True) if out is not None]
+        write_subscriptions(using, {OUT: [row.pk for row in opted_out]})
+        for row in opted_out:
+            row.subscription_status = OUT
         for row in rows:
             row.keep_subscription()
-        if not attribution().bulk:
-            Deletion.hasten(using, Deletion.Kind.CONTACT, [row.key for row in rows])
 
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
+        super()._deleting(using, before)
+        keys = {row["pk"]: row["key"] or cls.normal_key(row["email"]) for row in before}
+        enter_opt_outs_of_column(using, [row | {"key": keys[row["pk"]]} for row in before])
         Deletion.leave_for_deleted(using, Deletion.Kind.CONTACT, before)
-        SubscriptionChange.moot(using, [row["pk"] for row in before])
-
-    @classmethod
-    def hasten(cls, using: str, contacts: Collection[int]) -> None:
-        """A person waits for what these contacts hold up."""
-        rows = cls.unmarked.using(using).filter(pk__in=contacts, due_at__isnull=False)
-        keys = list(rows.filter(priority=BULK).values_list("key", flat=True))
-        if keys:
-            rows.filter(priority=BULK).update(priority=PERSON)
-            Deletion.hasten(using, Deletion.Kind.CONTACT, keys)
+        if not conf.delete_remote:
+            stay_opted_out(using, before)
+        supersede_wishes(using, [row["pk"] for row in before])

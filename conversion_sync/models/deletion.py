@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db import models
+from django.apps import apps
+from django.db import models, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.conf import conf
-from conversion_sync.models.base import (
-    BULK,
-    PERSON,
-    RIGHTS,
-    SyncedModel,
-    SyncedQuerySet,
-    attribution,
-)
-from conversion_sync.models.fields import KeyField
+from conversion_sync.models.attribution import attribution
+from conversion_sync.models.fields import KeyField, LineField
+from conversion_sync.models.locking import locking
+from conversion_sync.models.marking import urgency
+from conversion_sync.models.querysets import SyncedQuerySet
+from conversion_sync.models.state import BULK, PERSON, Status
+from conversion_sync.models.synced import RIGHTS, SyncedModel
 
 __all__ = ["Deletion", "DeletionQuerySet"]
 
@@ -26,12 +27,33 @@ class DeletionQuerySet(SyncedQuerySet):
     """Deletions by what they hold up."""
 
     def open(self) -> DeletionQuerySet:
-        """Those an upsert of the same key has to wait for; a failed one waits for staff."""
+        """Those that have not arrived; a failed one waits for staff."""
         return self.unfinished()
 
+    def holding_up(self, kind: Any) -> DeletionQuerySet:
+        """Those that an upsert of the same key and kind has to wait for."""
+        return self.open().filter(kind=kind, only_asks=False)
+
     def discard_failed(self) -> int:
-        """Forget the failed deletions of this set: what they held up goes on."""
-        return int(self.failed().delete()[0])
+        """Delete nothing for the failed deletions of this set: what they held up goes on.
+
+        Of a contact, Conversion is still asked whether the person has opted out; a deletion that
+        failed in that is forgotten, and so is that of a company.
+
+        Returns:
+            The number of those that were discarded.
+        """
+        deletions = Q(kind=Deletion.Kind.CONTACT, only_asks=False)
+        with transaction.atomic(using=self.db):
+            count = int(self.failed().exclude(deletions).delete()[0])
+            asking = self.failed().filter(deletions).order_by("pk")
+            rows = list(locking(asking).values("pk", *Deletion.LOCKED))
+            these = Deletion.objects.using(self.db).filter(pk__in=[row["pk"] for row in rows])
+            count += these.mark(
+                **urgency(), only_asks=True, last_error_code="", last_error_message=""
+            )
+            Deletion._deleting(self.db, rows)
+        return count
 
 
 class Deletion(SyncedModel):
@@ -43,6 +65,13 @@ class Deletion(SyncedModel):
 
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, editable=False)
     key = KeyField(_("key"), max_length=255, editable=False)
+    spelling = KeyField(
+        _("spelling in Conversion"),
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text=_("What is deleted there, where it was sent in another spelling of the key."),
+    )
     successor = models.ForeignKey(
         "conversion_sync.Contact",
         verbose_name=_("contact that goes on under another email"),
@@ -51,17 +80,37 @@ class Deletion(SyncedModel):
         on_delete=models.SET_NULL,
         related_name="predecessors",
     )
-    requested_by = models.CharField(_("requested by"), max_length=255, blank=True, editable=False)
+    only_asks = models.BooleanField(
+        _("nothing is deleted"),
+        default=False,
+        editable=False,
+        help_text=_("Conversion is only asked whether the person has opted out at the old email."),
+    )
+    requested_by = LineField(_("requested by"), max_length=255, blank=True, editable=False)
+    #: Of a changed key: what was known of it, by column, and ``pk``, the row that had it. It is
+    #: kept until the deletion has arrived, in case the row returns.
+    forgotten = models.JSONField(null=True, editable=False)
 
     objects = DeletionQuerySet.as_manager()
 
+    LOCKED = (*SyncedModel.LOCKED, "kind", "key", "successor_id")
+
     # It happened once: sent again by a later note, it would delete who has returned since.
-    QUIET = SyncedModel.QUIET | {"kind", "key", "successor_id", "requested_by"}
+    QUIET = SyncedModel.QUIET | {
+        "kind",
+        "key",
+        "spelling",
+        "successor_id",
+        "only_asks",
+        "requested_by",
+        "forgotten",
+    }
 
     class Meta:
         verbose_name = _("deletion")
         verbose_name_plural = _("deletions")
         default_permissions = RIGHTS
+        base_manager_name = "objects"
         ordering = ("-pk",)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_deletion_due"),
@@ -77,44 +126,116 @@ class Deletion(SyncedModel):
         )
 
     def __str__(self) -> str:
-        return str(self.key)
+        return self.remote_key
+
+    @property
+    def remote_key(self) -> str:
+        """What is deleted in Conversion: the key, or the spelling in which it was sent."""
+        return str(self.spelling or self.key)
+
+    @classmethod
+    def held_up(cls, using: str, deletions: Sequence[dict[str, Any]]) -> Iterator[SyncedQuerySet]:
+        """The rows that may wait for these deletions, given by kind, key and successor."""
+        keys = defaultdict[str, list[str]](list)
+        for row in deletions:
+            keys[row["kind"]].append(row["key"])
+        for kind, of_kind in keys.items():
+            yield _objects(kind, using).filter(key__in=of_kind)
+            if kind == cls.Kind.CONTACT:
+                yield _objects("subscriptionchange", using).filter(address__in=of_kind)
+        if successors := [row["successor_id"] for row in deletions if row["successor_id"]]:
+            yield _objects("subscriptionchange", using).filter(contact__in=successors)
+
+    @classmethod
+    def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
+        for rows in cls.held_up(using, before):
+            rows.look_again()
 
     @classmethod
     def leave_for_deleted(cls, using: str, kind: Kind, rows: Iterable[dict[str, Any]]) -> None:
         """Leave a deletion of each locked row that may be in Conversion, and is deleted here."""
         if conf.delete_remote:
-            cls._leave(using, kind, [row for row in rows if row["sent_key"]])
+            # What was sent for a row without a key may be the record of the row that holds it.
+            held = [row for row in rows if row["key"] is not None]
+            cls._leave(using, kind, [row for row in held if row["sent_key"]])
 
     @classmethod
-    def leave_for_changed_key(cls, using: str, kind: Kind, row: dict[str, Any]) -> None:
-        """Leave a deletion of the old key of a locked row that may be in Conversion."""
-        if conf.delete_changed_keys and row["sent_key"]:
-            successor = row["pk"] if kind == cls.Kind.CONTACT else None
-            cls._leave(using, kind, [row], successor)
+    def leave_for_changed_key(
+        cls, using: str, kind: Kind, row: Mapping[str, Any], known: Mapping[str, Any]
+    ) -> None:
+        """Leave a deletion of the old key of a locked row that may be in Conversion.
+
+        With ``DELETE_CHANGED_KEYS`` off, that of a contact only asks for the opt-out there.
+
+        Args:
+            known: what the row forgets of it, by column, and its ``pk``.
+        """
+        is_contact = kind == cls.Kind.CONTACT
+        if not row["sent_key"] or row["key"] is None:
+            return
+        if conf.delete_changed_keys or is_contact:
+            cls._leave(
+                using,
+                kind,
+                [row],
+                successor_id=row["pk"] if is_contact else None,
+                only_asks=not conf.delete_changed_keys,
+                forgotten=known,
+            )
+
+    @classmethod
+    def withdraw(
+        cls, using: str, kind: Kind, keys: Mapping[int, str]
+    ) -> dict[int, Mapping[str, Any]]:
+        """Take back the deletions that these rows left, and that nobody has claimed yet.
+
+        A deletion that another row left stays: what is there under the key is that row's.
+
+        Args:
+            keys: what they return to, by their primary keys.
+
+        Returns:
+            What was known of it, by primary key.
+        """
+        rows = cls.unmarked.using(using).filter(kind=kind, key__in={*keys.values()})
+        waiting = rows.filter(
+            claim=None, forgotten__isnull=False, sync_status__in=(Status.PENDING, Status.FAILED)
+        )
+        known, withdrawn = dict[int, Mapping[str, Any]](), list[dict[str, Any]]()
+        for deletion in locking(waiting.order_by("pk")).values(*cls.LOCKED, "pk", "forgotten"):
+            pk = deletion["forgotten"]["pk"]
+            if keys.get(pk) == deletion["key"]:
+                known[pk] = deletion["forgotten"]
+                withdrawn.append(deletion)
+        if withdrawn:
+            cls.unmarked.using(using).filter(pk__in=[each["pk"] for each in withdrawn]).delete()
+            cls._deleting(using, withdrawn)
+        return known
 
     @classmethod
     def _leave(
-        cls, using: str, kind: Kind, rows: Sequence[dict[str, Any]], successor: int | None = None
+        cls, using: str, kind: Kind, rows: Sequence[Mapping[str, Any]], **columns: Any
     ) -> None:
+        by = attribution().requested_by
         left = cls.objects.using(using).bulk_create(
-            cls(
-                kind=kind,
-                key=row["sent_key"],
-                successor_id=successor,
-                requested_by=attribution().requested_by,
-            )
-            for row in rows
+            cls(kind=kind, key=row["sent_key"], requested_by=by, **columns) for row in rows
         )
         for deletion, row in zip(left, rows, strict=True):
             if row["claim"] is not None:
                 # The call in flight may write the key again until its lease is over.
                 cls.unmarked.using(using).filter(pk=deletion.pk).update(due_at=row["due_at"])
         if not attribution().bulk:
-            cls.hasten(using, kind, [row["sent_key"] for row in rows])
+            cls.prioritize(using, kind, [row["sent_key"] for row in rows])
 
     @classmethod
-    def hasten(cls, using: str, kind: Kind, keys: Collection[str]) -> None:
-        """A person waits for what these deletions hold up."""
+    def prioritize(cls, using: str, kind: Kind, keys: Collection[str]) -> None:
+        """Give these deletions the priority of a person who waits for what they hold up."""
         cls.unmarked.using(using).filter(
             kind=kind, key__in=keys, due_at__isnull=False, priority=BULK
         ).update(priority=PERSON)
+
+
+def _objects(model: str, using: str) -> SyncedQuerySet:
+    # They import this module: they can be had when all are loaded.
+    rows: SyncedQuerySet = apps.get_model("conversion_sync", model).objects.using(using)
+    return rows

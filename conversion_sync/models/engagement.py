@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.models.base import (
-    RIGHTS,
-    Status,
-    SyncedModel,
-    SyncedQuerySet,
-    announce,
-    attribution,
-    urgency,
-)
+from conversion_sync.models.announcement import announce
+from conversion_sync.models.attribution import attribution
 from conversion_sync.models.contact import Contact
-from conversion_sync.models.fields import DbNow, KeyField
+from conversion_sync.models.fields import (
+    DbNow,
+    KeyField,
+    LineField,
+    ObjectField,
+    SiteTimeField,
+    TextField,
+)
+from conversion_sync.models.marking import urgency
+from conversion_sync.models.priority import prioritize_contacts
+from conversion_sync.models.querysets import SyncedQuerySet
+from conversion_sync.models.state import Status
+from conversion_sync.models.synced import RIGHTS, SyncedModel
 from conversion_sync.models.validators import validate_json_object
 
 __all__ = ["Engagement", "EngagementQuerySet", "ImmutableEngagement"]
@@ -31,6 +36,19 @@ class ImmutableEngagement(Exception):
 
 class EngagementQuerySet(SyncedQuerySet):
     """What a person may decide of an engagement in doubt."""
+
+    def update(self, **kwargs: Any) -> int:
+        """As ``SyncedQuerySet.update``; that it stays with its contact is no change of one.
+
+        A related manager's ``add`` and ``set`` write the contact of all that they are given.
+        """
+        if not kwargs or {*kwargs} - {"contact", "contact_id"} or self.query.is_sliced:
+            return super().update(**kwargs)
+        with transaction.atomic(using=self.db):
+            stay = self.filter(**kwargs).order_by().count()
+            return stay + super(EngagementQuerySet, self.exclude(**kwargs)).update(**kwargs)
+
+    update.alters_data = True  # type: ignore[attr-defined]  # Django's own convention
 
     def resend(self) -> int:
         """Send the engagements in doubt again; they may arrive twice. Returns their number."""
@@ -62,12 +80,12 @@ class Engagement(SyncedModel):
     contact = models.ForeignKey(
         Contact, verbose_name=_("contact"), on_delete=models.CASCADE, related_name="engagements"
     )
-    name = models.CharField(
+    name = LineField(
         _("name"), max_length=255, help_text=_("Such as “Sales call” or “Webinar attended”.")
     )
-    description = models.TextField(_("description"))
-    occurred_at = models.DateTimeField(_("occurred at"), default=timezone.now)
-    data = models.JSONField(_("data"), default=dict, blank=True, validators=[validate_json_object])
+    description = TextField(_("description"))
+    occurred_at = SiteTimeField(_("occurred at"), default=timezone.now)
+    data = ObjectField(_("data"), default=dict, blank=True, validators=[validate_json_object])
     source_key = KeyField(
         _("source key"),
         max_length=255,
@@ -94,6 +112,7 @@ class Engagement(SyncedModel):
         verbose_name = _("engagement")
         verbose_name_plural = _("engagements")
         default_permissions = RIGHTS
+        base_manager_name = "objects"
         ordering = ("-pk",)
         indexes = (
             models.Index(fields=["priority", "due_at"], name="conversion_engagement_due"),
@@ -132,7 +151,7 @@ class Engagement(SyncedModel):
     @classmethod
     def _inserted(cls, using: str, rows: Sequence[Self]) -> None:
         if not attribution().bulk:
-            Contact.hasten(using, {row.contact_id for row in rows})
+            prioritize_contacts(using, {row.contact_id for row in rows})
 
 
 def _editable(row: dict[str, Any]) -> bool:

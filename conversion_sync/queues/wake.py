@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
+from collections.abc import Iterator
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connections, transaction
 from django.db.models import Q
 
 from conversion_sync.conf import conf
 from conversion_sync.models.fields import DbNow
-from conversion_sync.models.operations import Wakeup
+from conversion_sync.models.wakeup import Wakeup
+from conversion_sync.queues.base import queue
 
-__all__ = ["wake"]
+__all__ = ["savepoint", "wake"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,18 +32,33 @@ def wake(using: str = "default", **kwargs: Any) -> bool:
     if not conf.can_send or conf.queue != "django_q":
         return False
     try:
-        if not _request(using):
-            return False
+        with savepoint(using):
+            if not _request(using):
+                return False
     except DatabaseError:
         logger.warning("No drain could be asked for; the sweep will do it.", exc_info=True)
         return False
-    from conversion_sync.queues import django_q
+    return queue(conf.queue).enqueue(using)
 
-    return django_q.enqueue()
+
+@contextlib.contextmanager
+def savepoint(using: str) -> Iterator[None]:
+    """What fails in this block leaves a transaction in hand as it was.
+
+    Callbacks of a commit run in autocommit, but in a test, or where another database has a
+    transaction of its own.
+    """
+    if connections[using].in_atomic_block:
+        with transaction.atomic(using=using):
+            yield
+    else:
+        yield
 
 
 def _request(using: str) -> bool:
-    rows = Wakeup.only(using).filter(Q(requested_until=None) | Q(requested_until__lt=DbNow()))
+    # One that stands for longer than any can is of a clock that was set back.
+    over = Q(requested_until__lt=DbNow()) | Q(requested_until__gt=DbNow() + EXPIRES)
+    rows = Wakeup.only(using).filter(Q(requested_until=None) | over)
     if rows.update(requested_until=DbNow() + EXPIRES):
         return True
     if Wakeup.only(using).exists():

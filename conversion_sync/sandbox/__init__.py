@@ -3,8 +3,11 @@
 Imports nothing of Django.
 """
 
-from conversion_sync.sandbox.box import PortInUse, Sandbox, run
-from conversion_sync.sandbox.faults import KINDS, Fault, Request, parse_spec
+from conversion_sync.sandbox.box import Sandbox
+from conversion_sync.sandbox.faults import KINDS, Fault, Request
+from conversion_sync.sandbox.listener import PortInUse
+from conversion_sync.sandbox.program import run
+from conversion_sync.sandbox.specs import parse_spec
 from conversion_sync.sandbox.traffic import Call
 
 __all__ = ["KINDS", "Call", "Fault", "PortInUse", "Request", "Sandbox", "parse_spec", "run"]

@@ -1,28 +1,22 @@
-"""The stand-in as an object, for tests and demos, and as a program."""
+"""The stand-in as an object, for tests and demos."""
 
 from __future__ import annotations
 
-import errno
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
-from conversion_sync.sandbox.faults import Fault, Request, parse_spec, spec_options
-from conversion_sync.sandbox.server import API_PREFIX, App, Hook, SandboxServer
+from conversion_sync.sandbox.app import App
+from conversion_sync.sandbox.faults import Fault, Request
+from conversion_sync.sandbox.handler import API_PREFIX
+from conversion_sync.sandbox.hooks import Hook
+from conversion_sync.sandbox.listener import Listener
+from conversion_sync.sandbox.specs import spec_options
 from conversion_sync.sandbox.store import Record, Store
 from conversion_sync.sandbox.traffic import Call
 
-__all__ = ["PortInUse", "Sandbox", "run"]
-
-DEFAULT_PORT = 8899
-
-
-class PortInUse(OSError):
-    """Another program listens on that port."""
+__all__ = ["Sandbox"]
 
 
 class Sandbox:
@@ -34,6 +28,8 @@ class Sandbox:
     Args:
         port: 0 takes a free one.
         host: loopback unless you know better: there is no protection.
+        page_port: where the pages are, so that they answer while the API refuses connections; 0
+            takes a free one. None has them at the API's port.
         rate: calls of one key that pass in any sliding second; 0 is no limit.
         latency: seconds to wait before each answer.
         keys: the API keys that are accepted; none is any.
@@ -50,6 +46,7 @@ class Sandbox:
         port: int = 0,
         host: str = "127.0.0.1",
         *,
+        page_port: int | None = None,
         rate: float = 0,
         latency: float = 0,
         keys: Iterable[str] = (),
@@ -61,7 +58,6 @@ class Sandbox:
         keep_bodies: bool = True,
     ) -> None:
         self.host = host
-        self.port = port
         self.app = App(
             Store(state),
             rate=rate,
@@ -73,8 +69,11 @@ class Sandbox:
             seed=seed,
             keep_bodies=keep_bodies,
         )
-        self._server: SandboxServer | None = None
-        self._thread: threading.Thread | None = None
+        self._api = Listener(host, port, self.app)
+        self._pages: Listener | None = None
+        if page_port is not None:
+            self._pages = Listener(host, page_port, self.app, serves_api=False)
+            self.app.troubles.door = self._api
 
     def __enter__(self) -> Self:
         self.start()
@@ -95,26 +94,20 @@ class Sandbox:
             PortInUse: another program listens there.
         """
         try:
-            self._server = SandboxServer((self.host, self.port), self.app)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse(error.errno, f"Port {self.port} is in use") from error
+            if self._pages is not None:
+                self._pages.open()
+                self._api.pages_at = self.url
+            self._api.open()
+        except OSError:
+            self.stop()
             raise
-        self.app.stopping.clear()
-        self.port = self._server.server_port
         self.app.base_url = self.base_url
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True
-        )
-        self._thread.start()
 
     def stop(self) -> None:
         """Stop serving and cut all connections, as a server that goes down; records stay."""
-        server, thread = self._server, self._thread
-        self._server = self._thread = None
-        if server is not None and thread is not None:
-            server.stop()
-            thread.join()
+        self._api.shut()
+        if self._pages is not None:
+            self._pages.shut()
 
     def close(self) -> None:
         """Stop, and close the file."""
@@ -122,15 +115,23 @@ class Sandbox:
         self.app.store.close()
 
     @property
+    def port(self) -> int:
+        """Where the API is."""
+        return self._api.port
+
+    @property
     def url(self) -> str:
-        """Where the page is."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/"
+        """Where the pages are."""
+        return self._address(self._pages or self._api)
 
     @property
     def base_url(self) -> str:
         """What to use as the API's base URL."""
-        return self.url.rstrip("/") + API_PREFIX
+        return self._address(self._api).rstrip("/") + API_PREFIX
+
+    def _address(self, listener: Listener) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{listener.port}/"
 
     @property
     def contacts(self) -> dict[str, Record]:
@@ -193,11 +194,11 @@ class Sandbox:
 
         ``where`` is ``method``, ``path``, ``when`` and ``count`` (1 by default), as for `fail`.
         """
-        self.app.add_hook(Hook("before", call, **where))
+        self.app.hooks.add(Hook("before", call, **where))
 
     def after(self, call: Callable[[Request], Any], **where: Any) -> None:
         """Call a function in the request's thread after its work, before its answer."""
-        self.app.add_hook(Hook("after", call, **where))
+        self.app.hooks.add(Hook("after", call, **where))
 
     def set_status(self, email: str, status: str) -> None:
         """Change a status as if the person had clicked at the vendor.
@@ -210,64 +211,3 @@ class Sandbox:
     def reset(self) -> None:
         """Forget records, calls, faults and hooks."""
         self.app.reset()
-
-
-def run(
-    *,
-    port: int = DEFAULT_PORT,
-    host: str = "127.0.0.1",
-    rate: float = 10,
-    latency: float = 0,
-    fail: Iterable[str] = (),
-    state: str | PathLike[str] | None = None,
-    keys: Iterable[str] = (),
-    item_errors: bool = False,
-    seed: int | None = None,
-    announce: Callable[[Sandbox], None] | None = None,
-    stop: threading.Event | None = None,
-) -> None:
-    """Serve until SIGINT or SIGTERM, or until ``stop`` is set.
-
-    ``announce`` is called once it listens.
-
-    Raises:
-        PortInUse: another program listens there.
-        ValueError: a spec in ``fail`` can't be read.
-        sqlite3.Error: the state file can't be used.
-    """
-    faults = [parse_spec(spec) for spec in fail]
-    stop = stop or threading.Event()
-    box = Sandbox(
-        port,
-        host,
-        rate=rate,
-        latency=latency,
-        keys=keys,
-        item_errors=item_errors,
-        state=state,
-        seed=seed,
-        keep_bodies=False,
-    )
-    for fault in faults:
-        box.fail(fault)
-    with _signals(stop), box:
-        if announce is not None:
-            announce(box)
-        # A wait without a limit would hold off signals on some systems.
-        while not stop.wait(0.5):
-            continue
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """Have SIGINT and SIGTERM set the event, where this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

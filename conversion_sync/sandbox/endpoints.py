@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
-from conversion_sync.api.wire import normal_email, normal_id
+from conversion_sync.api.errors import ErrorCode
+from conversion_sync.sandbox.replies import Reply, failure
 from conversion_sync.sandbox.rules import (
     BadRequestError,
     Check,
@@ -20,40 +18,7 @@ from conversion_sync.sandbox.rules import (
 )
 from conversion_sync.sandbox.store import Store
 
-__all__ = ["Endpoints", "Reply", "failure", "keys_of", "normal_keys", "route"]
-
-_WRAPPERS = {
-    "/contacts/batch": "contacts",
-    "/contacts/batch-subscription": "contacts",
-    "/companies/batch": "companies",
-}
-_RECORD = re.compile(r"/(contacts/by-email|companies/by-external-id)/([^/]+)")
-
-
-@dataclass
-class Reply:
-    """What to answer: an HTTP status, a JSON value, more headers."""
-
-    status: int
-    body: Any
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def failure(status: int, code: str, message: str, details: Any = None) -> Reply:
-    """Return a failure in the API's envelope."""
-    error: dict[str, Any] = {"code": code, "message": message}
-    if details is not None:
-        error["details"] = details
-    return Reply(status, {"success": False, "error": error})
-
-
-def route(method: str, path: str) -> tuple[str, str] | None:
-    """Return the endpoint's template and the key in the path, or None for no such endpoint."""
-    if method == "POST" and (path in _WRAPPERS or path == "/contacts/engagements"):
-        return f"POST {path}", ""
-    if method in ("GET", "DELETE") and (match := _RECORD.fullmatch(path)):
-        return f"{method} /{match[1]}", unquote(match[2])
-    return None
+__all__ = ["Endpoints"]
 
 
 class Endpoints:
@@ -89,7 +54,7 @@ class Endpoints:
         try:
             return self._handlers[endpoint](key, body)
         except BadRequestError as error:
-            return failure(400, "VALIDATION_ERROR", error.message)
+            return failure(400, ErrorCode.VALIDATION_ERROR, error.message)
 
     def _upsert_contacts(self, _key: str, body: Any) -> Reply:
         def work(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -138,25 +103,24 @@ class Endpoints:
         bad: list[dict[str, Any]] = []
         good: list[Mapping[str, Any]] = []
         for index, item in enumerate(items):
-            code, problem = "VALIDATION_ERROR", check(item)
+            code, problem = ErrorCode.VALIDATION_ERROR, check(item)
             if problem is None and must_exist and not self.store.has_contact(item["email"]):
-                code, problem = "NOT_FOUND", "Contact not found"
+                code, problem = ErrorCode.NOT_FOUND, "Contact not found"
             if problem is None:
                 good.append(item)
                 continue
             error = {"index": index, key_name: item.get(key_name), "code": code, "message": problem}
             bad.append(error)
         if bad and not self.item_errors:
-            code = next(
-                (error["code"] for error in bad if error["code"] != "NOT_FOUND"), "NOT_FOUND"
-            )
-            status = 404 if code == "NOT_FOUND" else 400
+            missing = ErrorCode.NOT_FOUND
+            code = next((error["code"] for error in bad if error["code"] != missing), missing)
+            status = 404 if code == missing else 400
             text = f"{len(bad)} of {len(items)} items were refused: {bad[0]['message']}"
             return failure(status, code, text, bad if self.details else None)
         try:
             data = work(good) if good else []
         except KeyError:  # deleted by another request between the look and the work
-            return failure(404, "NOT_FOUND", "Contact not found")
+            return failure(404, ErrorCode.NOT_FOUND, "Contact not found")
         for error in bad:
             entry = {key_name: error[key_name], "success": False}
             entry["error"] = {"code": error["code"], "message": error["message"]}
@@ -169,7 +133,7 @@ class Endpoints:
         if problem := check_engagement(body):
             raise BadRequestError(problem)
         if not self.store.has_contact(body["contactEmail"]):
-            return failure(404, "NOT_FOUND", "Contact not found")
+            return failure(404, ErrorCode.NOT_FOUND, "Contact not found")
         return Reply(200, {"success": True, "data": {"id": self.store.add_engagement(body)["id"]}})
 
     def _get_contact(self, key: str, _body: Any) -> Reply:
@@ -187,35 +151,11 @@ class Endpoints:
 
 def _found(record: Mapping[str, Any] | None, what: str) -> Reply:
     if record is None:
-        return failure(404, "NOT_FOUND", f"{what} not found")
+        return failure(404, ErrorCode.NOT_FOUND, f"{what} not found")
     return Reply(200, {"success": True, "data": record})
 
 
 def _deleted(done: bool, what: str) -> Reply:
     if not done:
-        return failure(404, "NOT_FOUND", f"{what} not found")
+        return failure(404, ErrorCode.NOT_FOUND, f"{what} not found")
     return Reply(200, {"success": True, "message": f"{what} deleted successfully"})
-
-
-def keys_of(endpoint: str, key: str, body: Any) -> list[str]:
-    """Return the emails or ids that a request is about, as they came."""
-    if not endpoint.startswith("POST"):
-        return [key]
-    if not isinstance(body, Mapping):
-        return []
-    if endpoint.endswith("/engagements"):
-        return [str(body.get("contactEmail", ""))]
-    wrapper = _WRAPPERS[endpoint.removeprefix("POST ")]
-    items = body.get(wrapper)
-    name = "id" if wrapper == "companies" else "email"
-    return [
-        str(item.get(name, ""))
-        for item in (items if isinstance(items, list) else ())
-        if isinstance(item, Mapping)
-    ]
-
-
-def normal_keys(endpoint: str, keys: Sequence[str]) -> tuple[str, ...]:
-    """Return keys in the form in which they are compared."""
-    normal = normal_id if "/companies/" in endpoint else normal_email
-    return tuple(normal(key) for key in keys)

@@ -5,9 +5,11 @@ used. Kinds, with the option that each takes:
 
     status          status, code, message, body, headers   answer without doing the work
     html            status=200                             an HTML page, without doing the work
+                    worked=True: either of them, after the work was done
     drop_before                                            reset the connection, before the work
     drop_after                                             do the work, then reset
     hang            seconds=3600                           do the work, say nothing, then reset
+    hang_before     seconds=3600                           say nothing, then reset, without the work
     drip            rate=1                                 do the work, answer `rate` bytes a second
     truncated_json                                         do the work, answer half
     garbage                                                do the work, answer no JSON
@@ -17,21 +19,25 @@ used. Kinds, with the option that each takes:
     short_data      size=1                                 do the work, leave `size` items out
     reordered, repeated, strangers                         do the work, and so change the list
     item_errors     code, email                            do the work; answer items as failed
+    merged          email                                  do the work; name it by another address
+    echo            status                                 put the API key wherever text may stand
+    deep            size=900                               do the work, answer so many levels
+    interim         status=103, size=1, seconds=0.3        so many interim answers; wait so long
+                                                           for another request; do the work
+    surplus         size=1                                 do the work, answer so often too much
     poison          email, status=500, html=False          whenever a batch includes that key
 """
 
 from __future__ import annotations
 
-import random
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conversion_sync.api.wire import normal_email, normal_id
+from conversion_sync.api.keys import normal_email, normal_id
 
-__all__ = ["KINDS", "Fault", "FaultPlan", "Request", "parse_spec", "spec_options"]
+__all__ = ["KINDS", "Fault", "Request"]
 
 KINDS = frozenset(
     {
@@ -40,6 +46,7 @@ KINDS = frozenset(
         "drop_before",
         "drop_after",
         "hang",
+        "hang_before",
         "drip",
         "truncated_json",
         "garbage",
@@ -51,27 +58,14 @@ KINDS = frozenset(
         "repeated",
         "strangers",
         "item_errors",
+        "merged",
+        "echo",
+        "deep",
+        "interim",
+        "surplus",
         "poison",
     }
 )
-
-_ALIASES = {
-    "drop": "drop_before",
-    "truncate": "truncated_json",
-    "success_false": "success_false_200",
-    "short": "short_data",
-}
-# What the part after "=" sets, where a kind has one.
-_VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "html": ("status", int),
-    "hang": ("seconds", float),
-    "drip": ("rate", float),
-    "redirect": ("location", str),
-    "huge": ("size", int),
-    "short_data": ("size", int),
-    "item_errors": ("email", str),
-    "poison": ("email", str),
-}
 
 
 @dataclass(frozen=True)
@@ -111,12 +105,13 @@ class Fault:
     message: str = "A fault of the sandbox."
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 3600.0
+    seconds: float | None = None
     rate: float = 1.0
     location: str = "https://elsewhere.example/"
     size: int | None = None
     email: str | None = None
     html: bool = False
+    worked: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -145,81 +140,3 @@ class Fault:
         where = " ".join(part for part in (self.method, self.path) if part)
         value = f" {self.status}" if self.status else f" {self.email}" if self.email else ""
         return f"{self.kind}{value} ({times}{chance}{f', {where}' if where else ''})"
-
-
-def parse_spec(spec: str) -> Fault:
-    """Return the fault of ``KIND[=VALUE][:PROBABILITY]``; it stays until it is cleared.
-
-    Raises:
-        ValueError: the spec can't be read (see `spec_options`).
-    """
-    return Fault(**{**spec_options(spec), "count": None})
-
-
-def spec_options(spec: str) -> dict[str, Any]:
-    """Return what ``KIND[=VALUE][:PROBABILITY]`` says, as arguments of `Fault`.
-
-    KIND is a status (``429``, ``503:0.1``), or a kind of the module with dashes or underscores:
-    ``drop:0.1``, ``drop-after``, ``hang=5:0.01``, ``html=502``, ``poison=a@x.example``.
-
-    Raises:
-        ValueError: the spec can't be read.
-    """
-    head, colon, chance = spec.strip().rpartition(":")
-    if not colon or not re.fullmatch(r"[01]?(\.\d+)?", chance) or not chance:
-        # The colon may be part of a value, as in redirect=https://…
-        head, chance = spec.strip(), "1"
-    name, _, value = head.partition("=")
-    name = name.strip().lower().replace("-", "_")
-    options: dict[str, Any] = {"probability": float(chance)}
-    if re.fullmatch(r"[2345]\d\d", name):
-        return {"kind": "status", "status": int(name), **options}
-    kind = _ALIASES.get(name, name)
-    if value:
-        if kind not in _VALUES:
-            raise ValueError(f"The fault {name!r} takes no value.")
-        option, read = _VALUES[kind]
-        options[option] = read(value)
-    return {"kind": kind, **options}
-
-
-class FaultPlan:
-    """The faults that are waiting. Thread-safe; the same seed makes the same choices."""
-
-    def __init__(self, seed: int | None = None) -> None:
-        self._seed = seed
-        self._lock = threading.Lock()
-        self._faults: list[Fault] = []
-        self._random = random.Random(seed)  # noqa: S311 - chance, not secrecy
-
-    def add(self, fault: Fault) -> None:
-        """Append a fault."""
-        with self._lock:
-            self._faults.append(fault)
-
-    def take(self, request: Request) -> Fault | None:
-        """Return the fault for this request, and count it down."""
-        with self._lock:
-            for fault in self._faults:
-                if not fault.fits(request):
-                    continue
-                if fault.probability < 1 and self._random.random() >= fault.probability:
-                    continue
-                if fault.count is not None:
-                    fault.count -= 1
-                    if fault.count <= 0:
-                        self._faults.remove(fault)
-                return fault
-        return None
-
-    @property
-    def waiting(self) -> list[Fault]:
-        """A snapshot."""
-        with self._lock:
-            return list(self._faults)
-
-    def clear(self) -> None:
-        """Drop all, and start the chance anew."""
-        with self._lock:
-            self._faults.clear()
-            self._random.seed(self._seed)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conversion_sync.api.wire import SUBSCRIPTION_STATUSES
+from conversion_sync.api.v1 import SUBSCRIPTION_STATUSES
 
 __all__ = [
     "BadRequestError",

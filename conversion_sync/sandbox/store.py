@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from typing import Any
 
-from conversion_sync.api.wire import normal_email, normal_id
+from conversion_sync.api.keys import normal_email, normal_id
 
 __all__ = ["Record", "Store"]
 
@@ -39,10 +39,7 @@ class Store:
         self._file = _File(path) if path is not None else None
         if self._file is not None:
             for kind, key, record in self._file.load():
-                if kind == "engagement":
-                    self._engagements.append(record)
-                else:
-                    (self._contacts if kind == "contact" else self._companies)[key] = record
+                self._take(self._file, kind, key, record)
 
     @property
     def contacts(self) -> dict[str, Record]:
@@ -148,6 +145,20 @@ class Store:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+
+    def _take(self, file: _File, kind: str, key: str, record: Record) -> None:
+        """Take a record of the file; its key in today's form, if an older release had another."""
+        if kind == "engagement":
+            email = normal_email(record["contactEmail"])
+            self._engagements.append({**record, "contactEmail": email})
+            return
+        normal, name = (normal_email, "email") if kind == "contact" else (normal_id, "id")
+        records = self._contacts if kind == "contact" else self._companies
+        if (new := normal(key)) != key:
+            record = {**record, name: new}
+            file.delete(kind, key)
+            file.save(kind, [(new, record)])
+        records[new] = record
 
     def _upsert_contact(self, item: Mapping[str, Any]) -> tuple[Record, str]:
         key = normal_email(item["email"])

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import F
 
-from conversion_sync.api import (
-    Client,
-    ConversionError,
-    NotFound,
-    RemoteCompany,
-    RemoteContact,
-)
+from conversion_sync.api import ConversionError, NotFound, RemoteCompany, RemoteContact
+from conversion_sync.api.canonical import same
+from conversion_sync.api.generation import IN_USE as api
+from conversion_sync.api.request import Request
 from conversion_sync.conf import conf
-from conversion_sync.models import Company, Contact, Subscription
-from conversion_sync.models.base import PERSON, Record
-from conversion_sync.models.fields import DbNow
-from conversion_sync.sync.channels import CHANNELS
+from conversion_sync.models import Company, Contact, Status, Subscription
+from conversion_sync.models.locking import locking
+from conversion_sync.models.record import Record
+from conversion_sync.models.state import PERSON
+from conversion_sync.sync.deliveries import Calls, Delivery, Shut
+from conversion_sync.sync.kinds import KINDS
+from conversion_sync.sync.loop import perform
 from conversion_sync.sync.payloads import company_payload, contact_payload
-from conversion_sync.sync.remote import Answer
-from conversion_sync.sync.run import Run, Shut
+from conversion_sync.sync.run import Run
+from conversion_sync.sync.states import arrived
+from conversion_sync.sync.transactions import short_transaction
 
 __all__ = [
     "Change",
@@ -35,6 +36,7 @@ __all__ = [
     "State",
     "compare",
     "compare_many",
+    "comparisons",
     "next_push",
     "take_theirs",
 ]
@@ -43,6 +45,9 @@ Remote = RemoteContact | RemoteCompany
 
 #: How the wire's names of what is not a variable are shown.
 BASE_DOMAIN, REFERENCE = "base_domain", "external_contact"
+
+#: What is not among the variables, by its column: its name on the wire.
+_WIRE = {BASE_DOMAIN: "baseDomain", REFERENCE: "externalContact"}
 
 
 class State(Enum):
@@ -65,7 +70,7 @@ class Field:
     @property
     def state(self) -> State:
         """How the two compare."""
-        if self.ours == self.theirs:
+        if same(self.ours, self.theirs):
             return State.SAME
         if self.theirs is None:
             return State.ONLY_HERE
@@ -132,8 +137,24 @@ def next_push(row: Record) -> list[Change]:
     return [
         Change(name, known.get(name), becomes.get(name))
         for name in sorted({*known, *becomes})
-        if known.get(name) != becomes.get(name)
+        if not same(known.get(name), becomes.get(name))
     ]
+
+
+def comparisons(rows: Sequence[Record]) -> Delivery[list[Comparison]]:
+    """Ask for the remote records of these rows, at once, and compare."""
+    if not rows:
+        return []
+    found = []
+    answers = yield Calls([_get(row) for row in rows])
+    for row, answer in zip(rows, answers, strict=True):
+        if isinstance(answer.error, NotFound):
+            found.append(Comparison(row, is_missing=True))
+        elif answer.error is not None:
+            found.append(Comparison(row, answer.error))
+        elif answer.result is not None:
+            found.append(compare(row, answer.result))
+    return found
 
 
 def compare_many(
@@ -152,27 +173,68 @@ def compare_many(
     while not run.is_over() and (few := list(islice(left, max(1, conf.concurrency)))):
         while give_way and not run.is_over() and _somebody_waits(run.using):
             time.sleep(0.1)
-        yield from _ask(run, few)
+        yield from _when_open(run, few)
 
 
 def take_theirs(row: Record, remote: Remote, names: Sequence[str]) -> list[str]:
-    """Write these fields of the remote record into the row, and save it.
+    """Write these fields of the remote record into the row, read anew under its lock.
 
-    The name of a contact's company is no field of the contact, and is left alone.
+    Conversion has them already. Of a row that was in sync nothing is sent, for a push carries all
+    fields, and would change others there; one that waits for a push is pushed as before. The name
+    of a contact's company is no field of the contact, and is left alone.
 
     Returns:
         The names that were taken.
 
     Raises:
         ValidationError: a remote value is none that the row can have.
+        ObjectDoesNotExist: the row was deleted meanwhile.
     """
-    theirs = _remote_fields(remote)
+    using, theirs = str(row._state.db), _remote_fields(remote)
     taken = [name for name in names if _takes(row, name)]
-    for name in taken:
-        _assign(row, name, theirs.get(name))
-    row.full_clean(exclude=["subscription_status"])
-    row.save()
+    with short_transaction(using):
+        locking(type(row).unmarked.using(using).filter(pk=row.pk)).get()
+        row.refresh_from_db(using=using)
+        was_idle = row.claim is None and row.remote_is_known
+        was_in_sync = was_idle and row.sync_status == Status.SYNCED
+        for name in taken:
+            _assign(row, name, theirs.get(name))
+        row.full_clean(exclude=["subscription_status"])
+        row.save(using=using, update_fields={_column(row, name) for name in taken})
+        if was_idle:
+            _note_taken(row, taken, was_in_sync)
     return taken
+
+
+def _note_taken(row: Record, names: Sequence[str], in_sync: bool) -> None:
+    """Have a saved row, which nobody holds, know that Conversion has these fields as it has.
+
+    Args:
+        in_sync: it owed Conversion nothing before, and owes it nothing now.
+    """
+    ours = _payload(row)
+    if ours is None:
+        return
+    columns: dict[str, Any] = {"sent_payload": _with(row.sent_payload or {}, ours, names)}
+    if in_sync:
+        columns |= arrived() | {"sent_revision": F("revision"), "synced_revision": F("revision")}
+    type(row).unmarked.using(row._state.db).filter(pk=row.pk).update(**columns)
+    row._reload_state()
+
+
+def _with(sent: Mapping[str, Any], ours: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """What was sent, with these fields as they are in ``ours``."""
+    made = dict(sent) | {"variables": dict(sent.get("variables") or {})}
+    for name in names:
+        holder, source, key = made, ours, _WIRE.get(name, name)
+        if name not in _WIRE:
+            holder, source = made["variables"], ours.get("variables") or {}
+        holder.pop(key, None)
+        if source.get(key) is not None:
+            holder[key] = source[key]
+    if not made["variables"]:
+        del made["variables"]
+    return made
 
 
 def _payload(row: Record) -> Mapping[str, Any] | None:
@@ -206,8 +268,12 @@ def _takes(row: Record, name: str) -> bool:
     return not (isinstance(row, Contact) and name == "company_name")
 
 
+def _column(row: Any, name: str) -> str:
+    return name if name in _WIRE or name in row.COMMON else "custom_variables"
+
+
 def _assign(row: Any, name: str, value: Any) -> None:
-    if name in (BASE_DOMAIN, REFERENCE) or name in row.COMMON:
+    if _column(row, name) == name:
         field = row._meta.get_field(name)
         setattr(row, name, field.get_default() if value is None else field.to_python(value))
         return
@@ -218,26 +284,16 @@ def _assign(row: Any, name: str, value: Any) -> None:
     row.custom_variables = variables
 
 
-def _ask(run: Run, rows: Sequence[Record]) -> Iterator[Comparison]:
-    gets: list[Callable[[Client], Any]] = [
-        partial(Client.get_contact, email=row.key)
-        if isinstance(row, Contact)
-        else partial(Client.get_company, id=row.key)
-        for row in rows
-    ]
-    for row, answer in zip(rows, _patiently(run, gets), strict=True):
-        if isinstance(answer.error, NotFound):
-            yield Comparison(row, is_missing=True)
-        elif answer.error is not None:
-            yield Comparison(row, answer.error)
-        elif answer.value is not None:
-            yield compare(row, answer.value)
+def _get(row: Record) -> Request[Any]:
+    if isinstance(row, Contact):
+        return api.get_contact(row.wanted_key)
+    return api.get_company(row.wanted_key)
 
 
-def _patiently(run: Run, gets: Sequence[Callable[[Client], Any]]) -> list[Answer[Any]]:
+def _when_open(run: Run, rows: Sequence[Record]) -> list[Comparison]:
     while True:
         try:
-            return run.calls(gets)
+            return perform(run, comparisons(rows))
         except Shut as shut:
             if shut.wait is None or shut.wait > run.time_left():
                 raise
@@ -245,8 +301,4 @@ def _patiently(run: Run, gets: Sequence[Callable[[Client], Any]]) -> list[Answer
 
 
 def _somebody_waits(using: str) -> bool:
-    return any(
-        rows.filter(priority=PERSON, due_at__lte=DbNow()).exists()
-        for channel in CHANNELS
-        for rows, _ in channel.queues(using)
-    )
+    return any(kind.is_ready(using, [PERSON]) for kind in KINDS)

@@ -1,4 +1,4 @@
-"""Send all that is ready: rounds over the channels, bounded in time."""
+"""Send all that is ready, bounded in time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from dataclasses import dataclass
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
 from conversion_sync.models.fields import DbNow
-from conversion_sync.models.operations import Heartbeat, Wakeup
-from conversion_sync.sync import jobs
-from conversion_sync.sync.channels import CHANNELS, Channel
-from conversion_sync.sync.run import Run, Shut
+from conversion_sync.models.heartbeat import Heartbeat
+from conversion_sync.models.wakeup import Wakeup
+from conversion_sync.sync import jobs, renames
+from conversion_sync.sync.clock import bring_back, rows_are_far_ahead, was_set_back
+from conversion_sync.sync.kinds import KINDS, Kind
+from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.run import Run
+from conversion_sync.sync.transactions import refuse_transaction
+from conversion_sync.sync.troubles import is_of_the_database
+from conversion_sync.sync.turns import Turns, after
 
 __all__ = ["DrainReport", "anything_ready", "drain"]
 
 logger = logging.getLogger(__name__)
-
-#: Seconds for which a channel that had nothing ready is not asked again.
-REST = 0.1
 
 
 @dataclass(frozen=True)
@@ -51,73 +54,100 @@ def drain(
     on_progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> DrainReport:
-    """Send what is ready, in rounds over the channels so that none starves another.
+    """Send what is ready, with several calls on their way, the kinds in turn.
+
+    Opt-outs have a turn before each of the others; a drain goes on where the last one stopped. A
+    kind that raises is logged, and said on the dashboard and by ``conversion_status``; the others
+    go on.
 
     Args:
         seconds: no call begins later than that (default: ``DRAIN_SECONDS``).
         using: the alias of the database.
         on_progress: told the number of rows settled since it was last told.
         stop: asked between calls; True ends the drain after what is in hand.
+
+    Raises:
+        CallInTransaction: this thread has a transaction open.
     """
+    refuse_transaction()
     run = Run(
         using,
         conf.drain_seconds if seconds is None else seconds,
         stop or (lambda: False),
         on_progress or (lambda rows: None),
     )
-    Heartbeat.write(using, started_at=DbNow(), worker=f"{socket.gethostname()}:{os.getpid()}")
+    if was_set_back(using):
+        bring_back(using)
+    turns = Turns(run)
+    briefly(Heartbeat.write)(
+        using,
+        started_at=DbNow(),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        # Should this drain die where it begins, the next one begins elsewhere.
+        turn=after(turns.next),
+    )
     # Cleared before the first claim: a change from now on asks for a drain of its own.
-    Wakeup.write(using, requested_until=None)
+    briefly(Wakeup.write)(using, requested_until=None)
     go_on = False
     try:
-        go_on = conf.can_send and _rounds(run)
-    except ConfigurationError:
-        logger.exception("Nothing can be sent: see the checks of conversion_sync.")
+        try:
+            go_on = conf.can_send and _send_all(run, turns)
+        except ConfigurationError:
+            logger.exception("Nothing can be sent: see the checks of conversion_sync.")
+        run.settle_at_last()
     finally:
-        Heartbeat.write(using, finished_at=DbNow(), rows=run.rows, calls=run.made)
+        beat = {"finished_at": DbNow(), "turn": turns.next, "rows": run.rows, "calls": run.made}
+        briefly(Heartbeat.write)(using, **beat)
     return DrainReport(run.rows, run.synced, run.failed, run.made, go_on)
 
 
 def anything_ready(using: str = "default") -> bool:
-    """Whether a drain would find something to do."""
-    return any(channel.is_ready(using) for channel in CHANNELS) or jobs.any_waiting(using)
+    """Whether a drain would find something to do. Writes nothing."""
+    if any(_is_ready(kind, using) for kind in KINDS):
+        return True
+    return renames.waiting(using).exists() or jobs.waiting(using).exists()
 
 
-def _rounds(run: Run) -> bool:
+def _is_ready(kind: Kind, using: str) -> bool:
+    try:
+        return kind.is_ready(using)
+    except Exception as error:  # one kind never stops another: its next turn records it
+        if is_of_the_database(error):
+            raise
+        logger.warning("Nobody can tell whether “%s” is ready.", kind.name, exc_info=error)
+        return False
+
+
+def _send_all(run: Run, turns: Turns) -> bool:
     """Returns whether another drain should follow this one."""
-    resting: dict[Channel, float] = {}
-    worked = False
-    while not run.is_over():
-        try:
-            # Only when none rests, and none has anything, is there nothing left to do.
-            if _round(run, resting) or _round(run, {}):
-                worked = True
-            elif not run.is_over():
-                return False
-        except Shut as shut:
-            if not _wait_out(run, shut.wait):
+    loop, asked_again_at = turns.loop, -1
+    loop.probe_closure()
+    while True:
+        gave = turns.give()
+        pause = loop.serve()
+        if loop.is_busy():
+            loop.take_in(pause)
+            run.settle_rest()
+        elif loop.shut is not None:
+            if not _wait_out(run, loop.shut.wait):
                 break
-    worked = worked or run.rows > 0
+            loop.shut = None
+        elif run.is_over():
+            break
+        elif gave:
+            continue
+        # Only when none rests, and none has anything, is there nothing left to do.
+        elif asked_again_at < turns.dealt and turns.let_rest_end():
+            asked_again_at = turns.dealt
+        elif turns.dealt or run.rows or not _brought_back(run.using):
+            return False
+    worked = turns.dealt > 0 or run.rows > 0
     return worked and run.gate.state().status == "open" and anything_ready(run.using)
 
 
-def _round(run: Run, resting: dict[Channel, float]) -> int:
-    """One claim of each channel, one step of a bulk job. Returns the number of rows dealt with.
-
-    A channel that had nothing rests for a moment: asking costs more than a call of another.
-    """
-    dealt = 0
-    for channel in CHANNELS:
-        if run.is_over():
-            break
-        if resting.get(channel, 0.0) > time.monotonic():
-            continue
-        if rows := channel.deliver(run):
-            dealt += rows
-            resting.pop(channel, None)
-        else:
-            resting[channel] = time.monotonic() + REST
-    return dealt + jobs.step(run)
+def _brought_back(using: str) -> bool:
+    """Whether rows wait only because the clock was set back, and are due now."""
+    return rows_are_far_ahead(using) and bring_back(using) > 0
 
 
 def _wait_out(run: Run, wait: float | None) -> bool:
@@ -128,5 +158,6 @@ def _wait_out(run: Run, wait: float | None) -> bool:
     while (rest := end - time.monotonic()) > 0:
         if run.is_over():
             return False
+        run.settle_rest()
         time.sleep(min(0.2, rest))
     return True

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import datetime
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import transaction
+from django.db.models import Case, F, Q, Value, When
 from django.utils.crypto import salted_hmac
 
 from conversion_sync import signals
-from conversion_sync.api.errors import ApiError, ConversionError
+from conversion_sync.api.errors import ConversionError, ErrorCode, RateLimited, Unavailable
 from conversion_sync.conf import conf
-from conversion_sync.models.fields import DbNow, db_now
-from conversion_sync.models.operations import ApiGate
+from conversion_sync.models.api_gate import ApiGate
+from conversion_sync.models.fields import DbNow, believed, db_now
+from conversion_sync.sync.closure import Closure, lift, next_probe_at, take_probe
 from conversion_sync.sync.outcomes import Effect, backoff, effect
+from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["Gate", "GateState", "Refusal", "Slots"]
 
@@ -32,11 +34,11 @@ BREAKER = 5
 #: Seconds: the first wait of the breaker, and the longest.
 PROBE_AFTER, PROBE_AFTER_MAX = 2.0, 300.0
 
-#: Why the breaker blocks; and, while a probe is on its way, the others.
-BROKEN, PROBING = "UNREACHABLE", "PROBING"
+#: Why the gate blocks others while a probe of the breaker is on its way.
+PROBING = "PROBING"
 
-#: Why a 429 blocks.
-LIMITED = "RATE_LIMIT_EXCEEDED"
+#: Why the gate waits because it was told to: 429, and 503 that says when to come back.
+LIMITS = (ErrorCode.RATE_LIMIT_EXCEEDED, ErrorCode.UNAVAILABLE)
 
 #: Seconds: what is waited after a 429 that names no time, and the longest that is obeyed.
 LIMITED_FOR, LIMITED_FOR_MAX = 1.0, 15 * 60.0
@@ -47,14 +49,24 @@ class GateState:
     """How the gate stands, for people.
 
     Attributes:
-        status: ``open``, ``waiting`` (until a time), ``closed`` (until the key changes or staff
-            resume) or ``paused`` (until staff resume).
+        status: ``open``, ``waiting`` (until a time), ``closed`` (until the key changes, staff
+            resume, or a probe is answered) or ``paused`` (until staff resume).
+        until: when it opens; where it is closed, when it may next be probed.
+        faults: calls in a row, up to now, that the API did not answer.
+        last_ok_at: when a call last succeeded.
     """
 
     status: str
     until: datetime.datetime | None = None
     reason: str = ""
     since: datetime.datetime | None = None
+    faults: int = 0
+    last_ok_at: datetime.datetime | None = None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the API has not answered for so often that it counts as down."""
+        return self.faults >= BREAKER
 
 
 @dataclass(frozen=True)
@@ -107,14 +119,15 @@ class Gate:
             count: how many calls.
             within: seconds that the caller can wait for the first one.
         """
-        with transaction.atomic(using=self.using):
+        with short_transaction(self.using):
             row = ApiGate.load(self.using, lock=True)
             now = db_now(self.using)
             if refusal := self._refusal(row, now):
                 return refusal
-            first = max(now, row.next_slot_at or now)
+            first = max(now, believed(row.next_slot_at, now, _farthest_slot()) or now)
             wait = (first - now).total_seconds()
-            if wait > within:
+            # Further ahead nobody reserves: else nobody could tell that the clock was set back.
+            if wait > min(within, conf.drain_seconds):
                 return Refusal(wait)
             probe = row.faults >= BREAKER
             interval = _interval()
@@ -138,28 +151,31 @@ class Gate:
             case Effect.ANSWERED:
                 # No success, so that no try counts because of it; but the channel works.
                 self._answered()
-            case Effect.LIMITED:
+            case Effect.LIMITED if isinstance(error, RateLimited | Unavailable):
                 self._limited(error)
             case Effect.CLOSED if error is not None:
                 self.close(error.code)
-            case Effect.FAULT if error is not None:
-                self._fault(error)
+            case Effect.FAULT:
+                self._fault()
 
     def state(self) -> GateState:
-        """How the gate stands now."""
-        return self._state(ApiGate.load(self.using), db_now(self.using))
+        """How the gate stands now. Writes nothing."""
+        row = self._row()
+        state = self._state(row, db_now(self.using))
+        return replace(state, faults=row.faults, last_ok_at=row.last_ok_at)
 
     def refusal(self) -> Refusal | None:
         """What ``take`` would say, without taking anything; None where the gate is open."""
-        return self._refusal(ApiGate.load(self.using), db_now(self.using))
+        return self._refusal(self._row(), db_now(self.using))
 
     def works_since(self, when: datetime.datetime) -> bool:
         """Whether a call succeeded after ``when``.
 
         Faults in a row make that doubtful before they open the breaker: False, ask.
         """
-        row = ApiGate.load(self.using)
-        return row.last_ok_at is not None and row.last_ok_at > when and row.faults < BREAKER - 1
+        row, now = ApiGate.load(self.using), db_now(self.using)
+        worked = row.last_ok_at is not None and when < row.last_ok_at <= now
+        return worked and row.faults < BREAKER - 1
 
     def pause(self, by: str) -> None:
         """Send nothing until somebody resumes."""
@@ -174,6 +190,7 @@ class Gate:
             closed_for="",
             closed_reason="",
             closed_at=None,
+            closure_probes=0,
             blocked_until=None,
             blocked_reason="",
             faults=0,
@@ -182,71 +199,107 @@ class Gate:
         )
 
     def close(self, reason: str) -> None:
-        """Send nothing with this API key until staff act."""
-        ApiGate.write(
-            self.using,
-            closed_for=fingerprint(conf.api_key),
-            closed_reason=reason,
-            closed_at=DbNow(),
-        )
+        """Send nothing but probes with this API key, until one is answered or staff act."""
+        key = fingerprint(conf.api_key)
+        with short_transaction(self.using):
+            # A closure that stands keeps its time: calls that were on their way tell nothing new.
+            if ApiGate.load(self.using, lock=True).closed_for == key:
+                return
+            closed = {"closed_for": key, "closed_reason": reason, "closed_at": DbNow()}
+            ApiGate.write(self.using, **closed, closure_probes=0)
         signals.gate_closed.send_robust(sender=ApiGate, reason=reason)
+
+    def take_probe(self) -> Closure | None:
+        """Have the probe of the closure that stands, where one is due; None: there is none."""
+        return take_probe(self.using, fingerprint(conf.api_key))
+
+    def lift(self, closure: Closure) -> None:
+        """Open what was closed, where it is still the same closure."""
+        lift(self.using, closure)
+
+    def _row(self) -> ApiGate:
+        """The row as it is, or as it would be made."""
+        return ApiGate.only(self.using).first() or ApiGate()
 
     def _refusal(self, row: ApiGate, now: datetime.datetime) -> Refusal | None:
         state = self._state(row, now)
         if state.status == "open":
             return None
-        return Refusal((state.until - now).total_seconds() if state.until else None)
+        if state.status != "waiting" or state.until is None:
+            return Refusal(None)
+        return Refusal((state.until - now).total_seconds())
 
     def _state(self, row: ApiGate, now: datetime.datetime) -> GateState:
         if row.paused_at:
             return GateState("paused", reason=row.paused_by, since=row.paused_at)
         if row.closed_for and row.closed_for == fingerprint(conf.api_key):
-            return GateState("closed", reason=row.closed_reason, since=row.closed_at)
-        if row.blocked_until and row.blocked_until > now:
-            reason = BROKEN if row.blocked_reason == PROBING else row.blocked_reason
-            return GateState("waiting", until=row.blocked_until, reason=reason)
+            # A closure that lies ahead: the clock was set back, and a probe is due.
+            until = now if row.closed_at and row.closed_at > now else next_probe_at(row)
+            return GateState("closed", until, row.closed_reason, row.closed_at)
+        until = blocked_until(row, now)
+        if until is not None and until > now:
+            reason = ErrorCode.UNREACHABLE if row.blocked_reason == PROBING else row.blocked_reason
+            return GateState("waiting", until=until, reason=reason)
         return GateState("open")
 
     def _answered(self, **more: Any) -> None:
-        ApiGate.write(self.using, faults=0, probes=0, **more)
         # A success of a call that began before a 429 does not lift the wait; that of a probe does.
-        ApiGate.only(self.using).filter(blocked_reason__in=(BROKEN, PROBING)).update(
-            blocked_until=None, blocked_reason=""
+        broken = Q(blocked_reason__in=(ErrorCode.UNREACHABLE, PROBING))
+        ApiGate.write(
+            self.using,
+            faults=0,
+            probes=0,
+            blocked_until=Case(When(broken, then=None), default=F("blocked_until")),
+            blocked_reason=Case(When(broken, then=Value("")), default=F("blocked_reason")),
+            **more,
         )
 
-    def _limited(self, error: ConversionError | None) -> None:
-        asked = error.retry_after if isinstance(error, ApiError) else None
-        with transaction.atomic(using=self.using):
+    def _limited(self, error: RateLimited | Unavailable) -> None:
+        with short_transaction(self.using):
             row, now = ApiGate.load(self.using, lock=True), db_now(self.using)
             # The 429s of calls that were made at once are one.
-            limits = row.limits - (row.limits > 0 and _is_blocked(row, now, LIMITED))
-            seconds = asked or min(60.0, LIMITED_FOR * 2.0 ** min(limits, 10))
+            limits = row.limits - (row.limits > 0 and _is_blocked(row, now, now, *LIMITS))
+            seconds = error.retry_after or min(60.0, LIMITED_FOR * 2.0 ** min(limits, 10))
             until = now + datetime.timedelta(seconds=min(seconds, LIMITED_FOR_MAX))
             changes: dict[str, Any] = {"limits": limits + 1}
             # A longer wait stands.
-            if not _is_blocked(row, until, LIMITED):
-                changes |= {"blocked_until": until, "blocked_reason": LIMITED}
+            if not _is_blocked(row, now, until, *LIMITS):
+                changes |= {"blocked_until": until, "blocked_reason": error.code}
             ApiGate.write(self.using, **changes)
 
-    def _fault(self, error: ConversionError) -> None:
-        with transaction.atomic(using=self.using):
+    def _fault(self) -> None:
+        with short_transaction(self.using):
             row, now = ApiGate.load(self.using, lock=True), db_now(self.using)
             changes: dict[str, Any] = {"faults": row.faults + 1}
             # What was on its way when the breaker opened tells nothing new.
-            if row.faults + 1 >= BREAKER and not _is_blocked(row, now, BROKEN, LIMITED):
+            blocked = _is_blocked(row, now, now, ErrorCode.UNREACHABLE, *LIMITS)
+            if row.faults + 1 >= BREAKER and not blocked:
                 wait = backoff(row.probes, PROBE_AFTER, PROBE_AFTER_MAX)
                 changes |= {
                     "blocked_until": now + datetime.timedelta(seconds=wait),
-                    "blocked_reason": BROKEN,
+                    "blocked_reason": ErrorCode.UNREACHABLE,
                     "probes": row.probes + 1,
                 }
             ApiGate.write(self.using, **changes)
 
 
-def _is_blocked(row: ApiGate, at: datetime.datetime, *reasons: str) -> bool:
-    return (
-        row.blocked_reason in reasons and row.blocked_until is not None and row.blocked_until > at
-    )
+def _is_blocked(row: ApiGate, now: datetime.datetime, at: datetime.datetime, *reasons: str) -> bool:
+    until = blocked_until(row, now)
+    return row.blocked_reason in reasons and until is not None and until > at
+
+
+def blocked_until(row: ApiGate, now: datetime.datetime) -> datetime.datetime | None:
+    """Until when calls wait, as far as that can be: no reason blocks for longer than its most."""
+    longest = {
+        ErrorCode.UNREACHABLE: PROBE_AFTER_MAX,
+        PROBING: conf.drain_seconds + conf.call_deadline + 5,
+    }
+    return believed(row.blocked_until, now, longest.get(row.blocked_reason, LIMITED_FOR_MAX))
+
+
+def _farthest_slot() -> float:
+    """Seconds: no slot that was reserved lies further ahead."""
+    return conf.drain_seconds + (max(conf.concurrency, conf.rate_limit) + 1) * _interval()
 
 
 def _interval() -> float:

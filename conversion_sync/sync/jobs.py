@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import takewhile
 from typing import Any
 
 from django.apps import apps
@@ -16,15 +17,20 @@ from django.db.models import F, Max, Q, QuerySet
 
 from conversion_sync.conf import conf
 from conversion_sync.models import BulkJob, Status, Subscription, attributed
-from conversion_sync.models.base import Record, announce
+from conversion_sync.models.announcement import announce
 from conversion_sync.models.fields import DbNow, db_now
-from conversion_sync.sync.compare import Comparison, compare_many
-from conversion_sync.sync.outbox import briefly
-from conversion_sync.sync.run import Run, Shut
+from conversion_sync.models.locking import locking
+from conversion_sync.models.record import Record
+from conversion_sync.sync.compare import Comparison, State, comparisons
+from conversion_sync.sync.deliveries import Delivery, Shut
+from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.run import Run
 from conversion_sync.sync.selection import pack, unpack
 from conversion_sync.sync.standing import opted_out
+from conversion_sync.sync.transactions import short_transaction
+from conversion_sync.sync.troubles import in_words
 
-__all__ = ["act", "any_waiting", "cancel", "concerns", "selected", "start", "step"]
+__all__ = ["act", "cancel", "concerns", "deliver", "selected", "start", "waiting"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +38,7 @@ logger = logging.getLogger(__name__)
 STEP, ASKING_STEP = 500, 8
 
 #: Seconds for which steps that only write follow one another.
-MOMENT = 0.5
+MOMENT = 0.1
 
 #: So many findings are kept, opt-outs before others; more are only counted.
 FINDINGS = 1000
@@ -76,7 +82,7 @@ def start(
     job.last_pk = rows.aggregate(last=Max("pk"))["last"] or 0
     if not job.total:
         job.finished_at = db_now(using)
-    with transaction.atomic(using=using):
+    with short_transaction(using):
         job.save(using=using)
         announce(using)
     return job
@@ -120,47 +126,55 @@ def act(action: BulkJob.Action, rows: Rows, arguments: Mapping[str, Any]) -> int
     return _ACTIONS[action](rows, arguments)
 
 
-def any_waiting(using: str) -> bool:
-    """Whether a job has rows left that nobody works on."""
-    free = Q(claim=None) | Q(leased_until__lt=DbNow())
-    return BulkJob.objects.using(using).filter(free, finished_at=None).exists()
+def waiting(using: str) -> QuerySet[BulkJob]:
+    """The jobs that have rows left, and on which nobody works."""
+    return BulkJob.objects.using(using).filter(_is_free(), finished_at=None)
 
 
-def step(run: Run) -> int:
+def deliver(run: Run, at_once: int) -> Delivery[int]:
     """Do a step of a job that nobody works on, each in turn. Returns the number of rows.
 
-    What only writes goes on for a moment: it needn't wait for the calls between two steps.
+    What only writes goes on for a moment.
+
+    Args:
+        at_once: no more calls at once than that.
     """
     end, done = time.monotonic() + MOMENT, 0
     while job := _claim(run.using):
-        rows = _step(run, job)
+        rows = yield from _step(run, job, at_once)
         done += rows
         if not rows or job.action == Action.COMPARE or run.is_over() or time.monotonic() >= end:
             break
     return done
 
 
-def _step(run: Run, job: BulkJob) -> int:
+def _step(run: Run, job: BulkJob, at_once: int) -> Delivery[int]:
     try:
-        return _compare(run, job) if job.action == Action.COMPARE else _write(run.using, job)
+        if job.action == Action.COMPARE:
+            return (yield from _compare(run, job, at_once))
+        return _write(run.using, job)
     except Shut:
         _held(job, run.using).update(claim=None)
         raise
     except Exception as error:  # the edge of the worker: the job records it
         logger.exception("A bulk job failed.")
-        _held(job, run.using).update(error=repr(error), finished_at=DbNow(), claim=None)
+        _held(job, run.using).update(error=in_words(error), finished_at=DbNow(), claim=None)
         return 0
+
+
+def _is_free() -> Q:
+    """Nobody works on the job; a lease that ends later than one can is of a clock set back."""
+    end = DbNow() + datetime.timedelta(seconds=conf.lease)
+    return Q(claim=None) | Q(leased_until__lt=DbNow()) | Q(leased_until__gt=end)
 
 
 @briefly
 def _claim(using: str) -> BulkJob | None:
-    now = db_now(using)
-    free = Q(claim=None) | Q(leased_until__lt=now)
-    jobs = BulkJob.objects.using(using).filter(free, finished_at=None)
+    jobs = waiting(using)
     # A quick job does not wait for the end of a long one.
     waited_longest = jobs.order_by(F("leased_until").asc(nulls_first=True), "pk")
     pk = waited_longest.values_list("pk", flat=True).first()
-    token, until = uuid.uuid4(), now + datetime.timedelta(seconds=conf.lease)
+    token, until = uuid.uuid4(), db_now(using) + datetime.timedelta(seconds=conf.lease)
     if pk is None or not jobs.filter(pk=pk).update(claim=token, leased_until=until):
         return None
     return BulkJob.objects.using(using).filter(pk=pk, claim=token).first()
@@ -191,8 +205,8 @@ def _advance(job: BulkJob, using: str, cursor: int, done: int, **more: Any) -> b
 
 @briefly
 def _write(using: str, job: BulkJob) -> int:
-    with transaction.atomic(using=using), _on_behalf_of(job):
-        pks = _next(job, using, STEP)
+    with short_transaction(using), _on_behalf_of(job):
+        pks = _free(job, using, _next(job, using, STEP))
         if not pks:
             return 0
         affected = act(Action(job.action), _rows(job, using, pks), job.arguments)
@@ -200,6 +214,19 @@ def _write(using: str, job: BulkJob) -> int:
             transaction.set_rollback(True, using=using)
             return 0
     return len(pks)
+
+
+def _free(job: BulkJob, using: str, pks: Sequence[int]) -> list[int]:
+    """Those up to the first row that somebody else has locked: the drain does not wait for it.
+
+    Where that is the first one, the job is left until a later step.
+    """
+    rows = locking(_rows(job, using, pks).order_by("pk"), skip_locked=True)
+    locked = set(rows.values_list("pk", flat=True))
+    free = list(takewhile(locked.__contains__, pks))
+    if pks and not free:
+        _held(job, using).update(claim=None)
+    return free
 
 
 def _on_behalf_of(job: BulkJob) -> AbstractContextManager[None]:
@@ -212,10 +239,9 @@ def _on_behalf_of(job: BulkJob) -> AbstractContextManager[None]:
     )
 
 
-def _compare(run: Run, job: BulkJob) -> int:
-    rows = _rows(job, run.using, _next(job, run.using, ASKING_STEP)).order_by("pk")
-    # The drain serves the channels before each step: nobody waits behind it.
-    compared = list(compare_many(rows, run, give_way=False))
+def _compare(run: Run, job: BulkJob, at_once: int) -> Delivery[int]:
+    rows = _rows(job, run.using, _next(job, run.using, min(at_once, ASKING_STEP)))
+    compared = yield from comparisons([] if run.is_over() else list(rows.order_by("pk")))
     if not compared:
         _held(job, run.using).update(claim=None)
         return 0
@@ -227,7 +253,7 @@ def _note(using: str, job: BulkJob, compared: Sequence[Comparison]) -> int:
     found = [_finding(each) for each in compared if each.differs or each.error]
     kept = sorted([*job.findings, *found], key=lambda finding: not finding["opt_out"])[:FINDINGS]
     more = {"findings": kept} if kept != job.findings else {}
-    with transaction.atomic(using=using), _on_behalf_of(job):
+    with short_transaction(using), _on_behalf_of(job):
         if job.arguments.get("push"):
             ours = [finding["pk"] for finding in found if not finding["error"]]
             _rows(job, using, ours).sync_now()
@@ -239,13 +265,13 @@ def _note(using: str, job: BulkJob, compared: Sequence[Comparison]) -> int:
 def _finding(comparison: Comparison) -> dict[str, Any]:
     return {
         "pk": comparison.row.pk,
-        "key": comparison.row.key,
+        "key": comparison.row.wanted_key,
         "label": str(comparison.row),
         "error": comparison.error.code if comparison.error else "",
         "message": comparison.error.message[:MESSAGE] if comparison.error else "",
         "missing": comparison.is_missing,
         "opt_out": comparison.remote_opt_out,
-        "fields": [field.name for field in comparison.fields if field.ours != field.theirs],
+        "fields": [field.name for field in comparison.fields if field.state is not State.SAME],
     }
 
 

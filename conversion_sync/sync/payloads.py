@@ -6,16 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
-from conversion_sync.api import wire
+from conversion_sync.api import (
+    UNSAID,
+    CompanyRecord,
+    ContactRecord,
+    EngagementRecord,
+    ErrorCode,
+    StatusChange,
+    v1,
+)
 from conversion_sync.models import Company, Contact, Engagement, SubscriptionChange
+from conversion_sync.models.fields import instant
+from conversion_sync.models.storable import REPLACEMENT
+from conversion_sync.models.validators import validate_address
 
 __all__ = [
     "company_payload",
+    "company_record",
     "confirmed",
     "contact_payload",
+    "contact_record",
     "engagement_payload",
+    "engagement_record",
+    "status_change",
     "subscription_payload",
 ]
 
@@ -28,13 +42,25 @@ def contact_payload(contact: Contact) -> Payload:
     Raises:
         ValidationError: the API would refuse it.
     """
-    validate_email(contact.key)
+    key = contact.wanted_key
+    validate_address(key)
     variables = _filled(contact.custom_variables) | _filled(
         {name: getattr(contact, name) for name in Contact.COMMON if name != "company_name"}
-        | {"company_name": contact.company.company_name if contact.company else ""}
+        | {"company_name": _company_name(contact)}
     )
-    item = wire.contact_item(contact.key, variables, contact.external_contact or None)
+    item = v1.contact_item(ContactRecord(key, variables, contact.external_contact or UNSAID))
     return _with_nulls(item, contact.sent_payload)
+
+
+def _company_name(contact: Contact) -> str:
+    """The name of its company; the one that was sent, while something else stands in that name."""
+    company = contact.company
+    if company is None:
+        return ""
+    if REPLACEMENT in company.company_name and company.last_error_code == ErrorCode.UNSTORABLE:
+        sent = (contact.sent_payload or {}).get("variables") or {}
+        return str(sent.get("company_name") or "")
+    return company.company_name
 
 
 def company_payload(company: Company) -> Payload:
@@ -43,18 +69,18 @@ def company_payload(company: Company) -> Payload:
     Raises:
         ValidationError: the API would refuse it.
     """
-    if not company.key:
+    if not (key := company.wanted_key):
         raise ValidationError("The external id is blank.")
     variables = _filled(company.custom_variables) | _filled(
         {name: getattr(company, name) for name in Company.COMMON}
     )
-    item = wire.company_item(company.key, company.base_domain, variables)
+    item = v1.company_item(CompanyRecord(key, company.base_domain or UNSAID, variables))
     return _with_nulls(item, company.sent_payload)
 
 
 def subscription_payload(change: SubscriptionChange) -> Payload:
     """What the change of a subscription carries."""
-    return wire.subscription_item(change.address, change.status)
+    return v1.subscription_item(StatusChange(change.address, change.status))
 
 
 def engagement_payload(engagement: Engagement) -> Payload:
@@ -66,9 +92,37 @@ def engagement_payload(engagement: Engagement) -> Payload:
     for name in ("name", "description"):
         if not getattr(engagement, name).strip():
             raise ValidationError(f"The {name} is blank.")
-    data = _filled(engagement.data) | {"occurred_at": engagement.occurred_at.isoformat()}
-    return wire.engagement_body(
-        engagement.contact.key, engagement.name, engagement.description, data
+    data = _filled(engagement.data) | {"occurred_at": instant(engagement.occurred_at).isoformat()}
+    return v1.engagement_body(
+        EngagementRecord(
+            engagement.contact.wanted_key, engagement.name, engagement.description, data
+        )
+    )
+
+
+def contact_record(payload: Payload) -> ContactRecord:
+    """What the payload says of a contact."""
+    return ContactRecord(
+        payload["email"], payload.get("variables", {}), payload.get("externalContact", UNSAID)
+    )
+
+
+def company_record(payload: Payload) -> CompanyRecord:
+    """What the payload says of a company."""
+    return CompanyRecord(
+        payload["id"], payload.get("baseDomain", UNSAID), payload.get("variables", {})
+    )
+
+
+def status_change(payload: Payload) -> StatusChange:
+    """What the payload says of a subscription."""
+    return StatusChange(payload["email"], payload["subscriptionStatus"])
+
+
+def engagement_record(payload: Payload) -> EngagementRecord:
+    """What the payload says of an engagement."""
+    return EngagementRecord(
+        payload["contactEmail"], payload["name"], payload["description"], payload.get("data")
     )
 
 

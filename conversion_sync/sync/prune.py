@@ -44,7 +44,7 @@ def _delete(old: QuerySet[Any], most: int | None) -> int:
 def prune_now_and_then(using: str = "default") -> int:
     """Prune once an hour, a bounded number of lines; for the sweep."""
     last = Heartbeat.load(using).pruned_at
-    if last is not None and db_now(using) - last < EVERY:
+    if last is not None and datetime.timedelta(0) <= db_now(using) - last < EVERY:
         return 0
     Heartbeat.write(using, pruned_at=DbNow())
     return prune(using=using, most=50_000)

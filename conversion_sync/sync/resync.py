@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
-
-from conversion_sync.models import Company, Contact, Subscription, SubscriptionChange
-from conversion_sync.models.base import Record, in_bulk
+from conversion_sync.models import Company, Contact, SubscriptionChange
+from conversion_sync.models.attribution import in_bulk
+from conversion_sync.models.record import Record
+from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["KINDS", "forget", "orphan_opt_outs", "rows_to_forget"]
 
@@ -60,17 +60,8 @@ def orphan_opt_outs(using: str = "default") -> list[SubscriptionChange]:
 
 
 def _opt_out_orphans(using: str) -> None:
-    with transaction.atomic(using=using), in_bulk():
+    with short_transaction(using), in_bulk():
         SubscriptionChange.enter(
             using,
-            [
-                SubscriptionChange(
-                    address=change.address,
-                    status=Subscription.UNSUBSCRIBED,
-                    requested_by=change.requested_by,
-                    reason=change.reason,
-                    source="standing opt-out",
-                )
-                for change in orphan_opt_outs(using)
-            ],
+            [change.again(address=change.address) for change in orphan_opt_outs(using)],
         )

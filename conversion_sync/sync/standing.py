@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from conversion_sync.models import Status, Subscription, SubscriptionChange
 
-__all__ = ["by_subscription", "opted_out", "opted_out_by_subscription"]
+__all__ = ["by_subscription", "opted_out", "opted_out_by_subscription", "stands"]
 
 _UNSUBSCRIBED = Q(subscription_status=Subscription.UNSUBSCRIBED)
 
@@ -19,7 +19,7 @@ def opted_out(using: str) -> Q:
 
     It says of many what ``SubscriptionChange.standing_opt_outs`` says of a few.
     """
-    own, of_address = _standing(using)
+    own, of_address = stands(using)
     return _UNSUBSCRIBED | own | of_address
 
 
@@ -34,7 +34,7 @@ def opted_out_by_subscription(contacts: Any) -> Counter[str]:
 
     One condition at a time: a database then begins at the opt-outs, not at the contacts.
     """
-    own, of_address = _standing(contacts.db)
+    own, of_address = stands(contacts.db)
     others = contacts.exclude(_UNSUBSCRIBED)
     return (
         by_subscription(contacts.filter(_UNSUBSCRIBED))
@@ -43,7 +43,7 @@ def opted_out_by_subscription(contacts: Any) -> Counter[str]:
     )
 
 
-def _standing(using: str) -> tuple[Q, Q]:
+def stands(using: str) -> tuple[Q, Q]:
     """Contacts of whom an opt-out of their own stands, and of whose address another's does."""
     log = SubscriptionChange.unmarked.using(using)
     lifts = log.exclude(status=Subscription.UNSUBSCRIBED).filter(

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError
 
 from conversion_sync.conf import conf
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.prune import prune_now_and_then
+from conversion_sync.sync.transactions import close_broken
 
 __all__ = ["Worker", "push"]
 
@@ -67,11 +68,10 @@ class Worker:
         patience = PATIENCE
         while not self._stopped.is_set():
             try:
-                connections[self._using].close_if_unusable_or_obsolete()
                 self._turn()
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The database failed: %s. Again in %.0f s.", error, patience)
-                connections[self._using].close()
+                close_broken()
                 self._stopped.wait(patience)
                 patience = min(PATIENCE_MAX, patience * 2)
             else:

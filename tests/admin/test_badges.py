@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone, translation
 
-from conversion_sync.admin.badges import badge, reason, render, waits_for_contact
-from conversion_sync.models import Contact, Engagement, Status, SubscriptionChange
+from conversion_sync.admin.badges import badge, reason, render
+from conversion_sync.models import Contact, Status
+from conversion_sync.sync.readiness import Reason
+
+ANN = "ann@x.example"
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 
@@ -32,18 +35,40 @@ TABLE = [
     ("Synced 1 day ago", row("SYNCED", last_synced_at=at(days=1))),
     ("Synced 6 days ago", row("SYNCED", last_synced_at=at(days=6, hours=23))),
     ("Synced on 14 Oct 2026", row("SYNCED", last_synced_at=at(days=41))),
-    ("Waiting to be sent", row("PENDING", due_at=NOW)),
-    ("Waiting to be sent", row("PENDING", due_at=NOW, last_error_code="NOT_SENT")),
-    ("To be sent in 40 s", row("PENDING", due_at=later(seconds=40))),
-    ("Retrying in 4 min, 2nd try", row("PENDING", due_at=later(minutes=3, seconds=1), attempts=1)),
-    ("Retrying in 1 min, 2nd try", row("PENDING", due_at=later(seconds=60), attempts=1)),
-    ("Retrying in 1 h, 3rd try", row("PENDING", due_at=later(minutes=59, seconds=1), attempts=2)),
-    ("Retrying in 4 h, 12th try", row("PENDING", due_at=later(hours=4), attempts=11)),
-    ("Retrying in 1 day, 13th try", row("PENDING", due_at=later(hours=24), attempts=12)),
-    ("Retrying now, 2nd try", row("PENDING", due_at=NOW, attempts=1)),
+    ("Waiting to be sent", row("PENDING", due_at=NOW), Reason.READY),
+    (
+        "Waiting to be sent",
+        row("PENDING", due_at=NOW, last_error_code="NOT_SENT"),
+        Reason.READY,
+    ),
+    ("Waiting for the contact", row("PENDING", due_at=NOW, attempts=3), Reason.CONTACT),
+    ("To be sent in 40 s", row("PENDING", due_at=later(seconds=40)), Reason.LATER),
+    (
+        "Retrying in 4 min, 2nd try",
+        row("PENDING", due_at=later(minutes=3, seconds=1), attempts=1),
+        Reason.RETRY,
+    ),
+    (
+        "Retrying in 1 min, 2nd try",
+        row("PENDING", due_at=later(seconds=60), attempts=1),
+        Reason.RETRY,
+    ),
+    (
+        "Retrying in 1 h, 3rd try",
+        row("PENDING", due_at=later(minutes=59, seconds=1), attempts=2),
+        Reason.RETRY,
+    ),
+    ("Retrying in 4 h, 12th try", row("PENDING", due_at=later(hours=4), attempts=11), Reason.RETRY),
+    (
+        "Retrying in 1 day, 13th try",
+        row("PENDING", due_at=later(hours=24), attempts=12),
+        Reason.RETRY,
+    ),
+    ("Retrying now, 2nd try", row("PENDING", due_at=NOW, attempts=1), Reason.RETRY),
     (
         "Retrying in 2 min",
         row("PENDING", due_at=later(minutes=2), last_error_code="INTERNAL_ERROR"),
+        Reason.RETRY,
     ),
     ("Sending…", row("SENDING", due_at=later(seconds=9))),
     ("Sending… (the answer is late)", row("SENDING", due_at=NOW)),
@@ -59,33 +84,32 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("words", "contact"), TABLE)
-def test_words(words, contact):
-    assert badge(contact, NOW).words == words
+@pytest.mark.parametrize(("words", "contact", "why"), [(*line, None)[:3] for line in TABLE])
+def test_words(words, contact, why):
+    assert badge(contact, NOW, why).words == words
 
 
 def test_every_status_has_words_and_a_mark():
     for status in Status:
-        assert "cs-mark" in render(badge(row(status), NOW))
+        assert "cs-mark" in render(badge(row(status), NOW, None))
 
 
-def test_what_holds_a_pending_row_up_goes_before_its_times():
-    waiting = row("PENDING", due_at=NOW, attempts=3)
-    assert badge(waiting, NOW, "Waiting for its contact").words == "Waiting for its contact"
-    assert badge(row("SYNCED"), NOW, "Waiting for its contact").words == "Synced"
+def test_each_reason_has_a_badge():
+    for why in Reason:
+        assert badge(row("PENDING", due_at=NOW), NOW, why).words
 
 
 def test_times_are_in_the_readers_zone():
     with timezone.override("Asia/Tokyo"):
         doubtful = row("UNCONFIRMED", last_attempt_at=at(minutes=1))
-        assert badge(doubtful, NOW).words == "In doubt since 20:59"
+        assert badge(doubtful, NOW, None).words == "In doubt since 20:59"
 
 
 def test_the_text_of_an_error_is_harmless():
     message = "<script>alert(1)</script>\n" + "x " * 10_000 + "\u202e"
     failed = row("FAILED", last_error_message="\u202e\u2066" + message)
     assert len(reason(failed)) <= 70
-    html = render(badge(failed, NOW))
+    html = render(badge(failed, NOW, None))
     assert "<script>" not in html
     assert "\u202e" not in html
     assert "&lt;script&gt;" in html
@@ -93,37 +117,4 @@ def test_the_text_of_an_error_is_harmless():
 
 def test_the_badge_speaks_other_languages():
     with translation.override("de"):
-        assert str(badge(row("SYNCED"), NOW).words)
-
-
-CONTACT = {
-    "never sent": row("PENDING"),
-    "changed": row("PENDING", synced_revision=3),
-    "in flight": row("SENDING", synced_revision=3),
-    "arrived": row("SYNCED", synced_revision=3),
-    "failed later": row("FAILED", synced_revision=3),
-    "failed at once": row("FAILED"),
-}
-
-
-@pytest.mark.parametrize(
-    ("contact", "engagement", "opt_in", "opt_out"),
-    [
-        ("never sent", True, True, True),
-        ("changed", True, True, False),
-        ("in flight", True, True, False),
-        ("arrived", False, False, False),
-        ("failed later", False, False, False),
-        ("failed at once", True, True, True),
-    ],
-)
-def test_who_waits_for_a_contact(contact, engagement, opt_in, opt_out):
-    person = CONTACT[contact]
-    assert waits_for_contact(Engagement(contact=person)) == engagement
-    assert waits_for_contact(SubscriptionChange(contact=person, status="SUBSCRIBED")) == opt_in
-    assert waits_for_contact(SubscriptionChange(contact=person, status="UNSUBSCRIBED")) == opt_out
-
-
-def test_an_opt_out_without_a_contact_waits_for_none():
-    assert not waits_for_contact(SubscriptionChange(status="UNSUBSCRIBED"))
-    assert not waits_for_contact(row("PENDING"))
+        assert str(badge(row("SYNCED"), NOW, None).words)

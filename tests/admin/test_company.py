@@ -3,9 +3,11 @@
 import pytest
 
 from conversion_sync.models import Company, Contact
+from conversion_sync.sync.renames import Renames
 from tests.admin.conftest import BASE
 
 ADD = f"{BASE}/company/add/"
+WAITING = "To be sent with the new name of its company"
 ALL = ("view_company", "add_company", "change_company", "delete_company", "sync_company")
 
 
@@ -39,7 +41,17 @@ def test_a_renamed_company_marks_its_people(staff, form_of, contact):
     data = form_of(client, url) | {"company_name": "New name"}
     assert client.post(url, data).status_code == 302
     assert Company.objects.get().company_name == "New name"
+    # The people themselves are made due by the next drain; until then their pages say so.
+    client.logout()
+    client = staff("view_contact", name="kim")
+    row = f"{BASE}/contact/{contact.pk}"
+    pages = [f"{BASE}/contact/", f"{row}/change/", f"{row}/panel/"]
+    for page in pages:
+        assert WAITING in client.get(page).content.decode()
+    Renames("default").step()
     assert Contact.objects.get().sync_status == "PENDING"
+    for page in pages:
+        assert WAITING not in client.get(page).content.decode()
 
 
 def test_a_changed_id_is_confirmed(staff, form_of, company):

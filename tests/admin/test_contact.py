@@ -12,6 +12,8 @@ from conversion_sync.models import (
     Subscription,
     SubscriptionChange,
 )
+from conversion_sync.status.verdict import Tone, Verdict
+from conversion_sync.templatetags import conversion_verdict
 from tests.admin.conftest import BASE, state
 
 ADD = f"{BASE}/contact/add/"
@@ -439,8 +441,10 @@ class TestOptOut:
         seer = staff("view_contact", "view_subscriptionchange", name="seer")
         assert f'<a class="button" href="{url}">' in seer.get(page(contact)).content.decode()
 
-    def test_the_list_asks_once_for_all(self, staff, contact, change):
+    def test_the_list_asks_once_for_all(self, staff, contact, change, monkeypatch):
         client, counts = staff(*ALL), []
+        # The banner asks for itself.
+        monkeypatch.setattr(conversion_verdict, "glance", lambda using: Verdict(Tone.GOOD, ""))
         for number in range(2):
             other = Contact.objects.create(email=f"{number}@x.example")
             other.subscription_status = Subscription.UNSUBSCRIBED
@@ -449,6 +453,68 @@ class TestOptOut:
                 client.get(self.LIST)
             counts.append(sum("subscriptionchange" in query["sql"] for query in queries))
         assert counts == [1, 1]
+
+
+class TestHeldWish:
+    """Who opted out is shown so, with a later wish and why it is held beside it."""
+
+    LIST = f"{BASE}/contact/"
+
+    @pytest.fixture
+    def held(self, contact):
+        for status in (Subscription.UNSUBSCRIBED, Subscription.SUBSCRIBED):
+            contact.subscription_status = status
+            contact.save()
+        wish = SubscriptionChange.objects.latest("pk")
+        state(
+            wish,
+            sync_status="FAILED",
+            last_error_code="CONSENT_BLOCKED",
+            last_error_message="An opt-out <stands> in the log.",
+        )
+        return wish
+
+    def test_list_and_pages_say_so(self, staff, contact, held):
+        words = "ish to subscribe is held: An opt-out &lt;stands&gt; in the log, since "
+        for client in (staff(*ALL), staff("view_contact", name="eve")):
+            for url in (self.LIST, page(contact)):
+                html = client.get(url).content.decode()
+                assert words in html
+                assert "Unsubscribed" in html
+
+    def test_one_that_is_not_checked_yet_is_shown_too(self, staff, contact, held):
+        state(held, sync_status="PENDING", last_error_code="", last_error_message="")
+        assert "wish to subscribe is not checked yet, since" in (
+            staff(*ALL).get(self.LIST).content.decode()
+        )
+
+    def test_without_one_nothing_is_said(self, staff, contact):
+        html = staff(*ALL).get(page(contact)).content.decode()
+        assert "field-wish" not in html
+
+    def test_the_filters_find_who_stands_unsubscribed_and_whose_wish_is_held(
+        self, staff, contact, held
+    ):
+        client = staff(*ALL)
+        other = Contact.objects.create(email="out@x.example", subscription_status="UNSUBSCRIBED")
+        Contact.objects.create(email="in@x.example", subscription_status="SUBSCRIBED")
+        for query, found in (
+            ("subscription_status__exact=UNSUBSCRIBED", {contact.pk, other.pk}),
+            ("subscription_status__exact=SUBSCRIBED", {contact.pk + 2}),
+            ("wish=held", {contact.pk}),
+        ):
+            shown = client.get(f"{self.LIST}?{query}").context["cl"].queryset
+            assert {row.pk for row in shown} == found
+
+    def test_a_form_that_had_shown_the_wish_as_what_stands_changes_nothing(
+        self, staff, contact, held, form_of
+    ):
+        client = staff(*ALL)
+        data = form_of(client, page(contact))
+        client.post(page(contact), {**data, "first_name": "Anna"})
+        assert SubscriptionChange.objects.count() == 2
+        contact.refresh_from_db()
+        assert (contact.first_name, contact.subscription_status) == ("Anna", "UNSUBSCRIBED")
 
 
 def test_who_may_only_look_sees_the_variables_and_can_save_nothing(staff, contact):

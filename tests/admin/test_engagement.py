@@ -4,6 +4,7 @@ import pytest
 
 from conversion_sync.models import Engagement
 from tests.admin.conftest import BASE, state
+from tests.kit import in_utc
 
 ALL = ("view_engagement", "add_engagement", "change_engagement", "sync_engagement", "view_contact")
 ADD = f"{BASE}/engagement/add/"
@@ -167,6 +168,7 @@ def test_who_may_only_look_is_offered_no_action(staff, engagement):
     assert Engagement.objects.get().sync_status == "UNCONFIRMED"
 
 
+@in_utc
 def test_two_people_who_change_the_same_time_and_data_are_told(staff, form_of, engagement):
     client = staff(*ALL)
     data = form_of(client, page(engagement))
@@ -209,6 +211,7 @@ def test_a_time_that_was_changed_survives_another_error(staff, form_of, engageme
     assert Engagement.objects.get().occurred_at.month == 5
 
 
+@in_utc
 def test_the_time_of_a_new_one_can_be_chosen(staff, form_of, contact):
     client = staff(*ALL)
     data = form_of(client, ADD) | {"contact": contact.pk, "name": "Demo", "description": "x"}
@@ -217,3 +220,22 @@ def test_the_time_of_a_new_one_can_be_chosen(staff, form_of, contact):
     data |= {"initial-occurred_at_0": "2026-11-19", "initial-occurred_at_1": "08:00:00"}
     assert client.post(ADD, data).status_code == 302
     assert Engagement.objects.get().occurred_at.isoformat() == "2026-11-20T10:30:00+00:00"
+
+
+@pytest.mark.parametrize("zone", ["", "America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize(("day", "time"), [("9999-12-31", "23:59"), ("0001-01-01", "00:01")])
+def test_a_time_that_not_every_zone_has_is_refused_in_words(
+    staff, form_of, engagement, day, time, zone
+):
+    client = staff(*ALL)
+    client.cookies["conversion_sync_zone"] = zone
+    data = form_of(client, page(engagement)) | {"occurred_at_0": day, "occurred_at_1": time}
+    assert list(errors(client.post(page(engagement), data))) == ["occurred_at"]
+
+
+def test_values_that_are_too_deep_or_too_large_are_refused_in_words(staff, form_of, engagement):
+    client = staff(*ALL)
+    data = form_of(client, page(engagement))
+    for value, said in (("[" * 30 + "]" * 30, "nested too deep"), ("x" * 100_001, "too large")):
+        found = errors(client.post(page(engagement), data | {"data-0-value": value}))
+        assert said in found["data"][0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils.translation import trans_real
 
@@ -119,12 +121,53 @@ NAMES = {
 def test_every_word_is_translatable(
     admin_client: Client, rows: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    answers = {page: partial(admin_client.get, page) for page in pages(rows)}
+    assert not (missing := untranslated_words(answers, monkeypatch)), missing
+
+
+#: Files whose previews say all that a preview can say.
+FILES = {
+    "contact": (
+        b",Email,Phone,Company,Opted out,subscription_status,zip,visits,,vip\n"
+        b"1,ann@x.example,4.92E+11,Acme,x,,01234,1.500,odd,TRUE\n"
+        b"2,nobody,#N/A,,perhaps,PERHAPS,94105,2.750,,FALSE\n"
+        b"3,new@x.example\n"
+        b"4,Ann@x.example,1,,,,,,,\n"
+        b"5,x@x.example,,,,,,,,,,,too long\n"
+        b'6,"x@x.example"x\n'
+    ),
+    "company": (
+        b"Report\n"
+        b"id,name,Annual Revenue,size,website,Domain,Z\xfcrich\n"
+        b"42.0,Acme,1.500,10-Jan,no site,no domain,M\xc3\xbcller\n"
+        b"1E+05,,\x80 5,,,,1E+15\n"
+    ),
+}
+
+
+def test_every_word_of_an_import_is_translatable(
+    admin_client: Client, rows: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upload(kind: str, content: bytes) -> Any:
+        file = SimpleUploadedFile("people.csv", content)
+        data = {"format": "0", "resource": "0", "import_file": file}
+        return admin_client.post(f"{BASE}/{kind}/import/", data)
+
+    answers = {kind: partial(upload, kind, content) for kind, content in FILES.items()}
+    answers["unclear"] = partial(upload, "contact", b"first_name,Correo\nAnn,ann@x.example\n")
+    assert not (missing := untranslated_words(answers, monkeypatch)), missing
+
+
+def untranslated_words(
+    answers: Mapping[str, Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, set[str]]:
+    """The words of some pages that no translation could reach."""
     monkeypatch.setattr(trans_real, "translation", lambda language: Brackets())
     trans_real.activate("en")
     missing: dict[str, set[str]] = {}
     try:
-        for page in pages(rows):
-            answer = admin_client.get(page)
+        for page, ask in answers.items():
+            answer = ask()
             assert answer.status_code == 200, page
             shown = Shown()
             shown.feed(answer.content.decode())
@@ -133,4 +176,4 @@ def test_every_word_is_translatable(
                     missing.setdefault(page, set()).update(words)
     finally:
         trans_real.deactivate()
-    assert not missing, missing
+    return missing

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import requests
@@ -9,20 +10,24 @@ import responses
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ProtocolError
 
 from conversion_sync.api import (
+    Bug,
     Client,
+    CompanyRecord,
+    ContactRecord,
     ConversionError,
+    EngagementRecord,
+    ForeignAnswer,
     NoAnswer,
     NotFound,
     NotSent,
     RateLimited,
     Refused,
     ServerError,
+    StatusChange,
     Unauthorized,
     ValidationFailed,
-    company_item,
-    contact_item,
-    engagement_body,
-    subscription_item,
+    Withheld,
+    v1,
 )
 from conversion_sync.sandbox import Sandbox
 
@@ -66,7 +71,7 @@ def local(box, calls):
 CASES = [
     (
         "upsert_contacts",
-        [contact_item("A@x.example")],
+        [ContactRecord("A@x.example")],
         "POST",
         "/contacts/batch",
         {"contacts": [{"email": "A@x.example"}]},
@@ -74,7 +79,7 @@ CASES = [
     ),
     (
         "set_subscriptions",
-        [subscription_item("A@x.example", "SUBSCRIBED")],
+        [StatusChange("A@x.example", "SUBSCRIBED")],
         "POST",
         "/contacts/batch-subscription",
         {"contacts": [{"email": "A@x.example", "subscriptionStatus": "SUBSCRIBED"}]},
@@ -82,7 +87,7 @@ CASES = [
     ),
     (
         "track_engagement",
-        engagement_body("a@x.example", "n", "d"),
+        EngagementRecord("a@x.example", "n", "d"),
         "POST",
         "/contacts/engagements",
         {"contactEmail": "a@x.example", "type": "ACTIVITY", "name": "n", "description": "d"},
@@ -90,7 +95,7 @@ CASES = [
     ),
     (
         "upsert_companies",
-        [company_item("Acme")],
+        [CompanyRecord("Acme")],
         "POST",
         "/companies/batch",
         {"companies": [{"id": "Acme"}]},
@@ -156,7 +161,6 @@ def test_each_call_fails_with_its_endpoint_and_its_record(
 
     error = caught.value
     assert (error.code, error.status, error.endpoint) == ("INTERNAL_ERROR", 500, endpoint)
-    assert calls == [error.call]
     [call] = calls
     assert (call.endpoint, call.error_code) == (endpoint, "INTERNAL_ERROR")
     assert call.error_message == error.message
@@ -185,7 +189,7 @@ def test_without_a_connection_of_ours_the_type_decides(mocked, client, error, ex
     mocked.post(f"{BASE}/contacts/batch", body=error)
 
     with pytest.raises(ConversionError) as caught:
-        client.upsert_contacts([contact_item("a@x.example")])
+        client.upsert_contacts([ContactRecord("a@x.example")])
 
     assert type(caught.value) is expected
 
@@ -193,8 +197,9 @@ def test_without_a_connection_of_ours_the_type_decides(mocked, client, error, ex
 def test_a_mistake_of_the_code_is_not_hidden(mocked, client):
     mocked.post(f"{BASE}/contacts/batch", body=ZeroDivisionError())
 
-    with pytest.raises(ZeroDivisionError):
-        client.upsert_contacts([contact_item("a@x.example")])
+    with pytest.raises(Bug) as caught:
+        client.upsert_contacts([ContactRecord("a@x.example")])
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
 def test_the_key_that_a_server_echoes_is_in_no_text(mocked, client, calls):
@@ -235,7 +240,7 @@ def test_the_key_is_in_no_item_error(mocked, client):
     entry = {"email": "a@x.example", "success": False, "error": {"code": KEY, "message": KEY}}
     mocked.post(f"{BASE}/contacts/batch", json={"success": True, "data": [entry]})
 
-    error = client.upsert_contacts([contact_item("a@x.example")]).items["a@x.example"].error
+    error = client.upsert_contacts([ContactRecord("a@x.example")]).items["a@x.example"].error
 
     assert (error.key, error.code, error.message) == ("a@x.example", "***", "***")
 
@@ -263,7 +268,7 @@ def test_details_come_back_under_the_callers_keys(mocked, client):
     )
 
     with pytest.raises(ValidationFailed) as caught:
-        client.upsert_contacts([contact_item("a@x.example"), contact_item("B@x.example")])
+        client.upsert_contacts([ContactRecord("a@x.example"), ContactRecord("B@x.example")])
 
     assert [(item.index, item.key) for item in caught.value.items] == [(1, "B@x.example")]
 
@@ -271,8 +276,63 @@ def test_details_come_back_under_the_callers_keys(mocked, client):
 @pytest.mark.parametrize("value", [float("nan"), object()])
 def test_what_is_not_json_raises_before_anything_is_sent(client, calls, value):
     with pytest.raises((ValueError, TypeError)):
-        client.upsert_contacts([contact_item("a@x.example", {"x": value})])
+        client.upsert_contacts([ContactRecord("a@x.example", {"x": value})])
     assert calls == []
+
+
+def test_make_returns_what_came_and_its_record(local, calls):
+    answer = local.make(v1.upsert_contacts([ContactRecord("A@x.example")]))
+
+    assert answer.error is None
+    assert answer.result.items["A@x.example"].operation == "created"
+    assert (answer.record.endpoint, answer.record.rows) == ("POST /contacts/batch", 1)
+    assert (answer.record.status, answer.record.error_code) == (200, "")
+    assert calls == [answer.record]
+
+
+def test_make_returns_an_error_and_its_record(local, calls):
+    answer = local.make(v1.get_contact("nobody@x.example"))
+
+    assert isinstance(answer.error, NotFound)
+    assert (answer.result, answer.error.endpoint) == (None, "GET /contacts/by-email")
+    assert (answer.record.status, answer.record.error_code) == (404, "NOT_FOUND")
+    assert calls == [answer.record]
+
+
+def test_make_returns_a_mistake_of_this_program_as_a_bug(local, box, caplog):
+    def mistaken(envelope):
+        raise RuntimeError(f"oops {KEY}")
+
+    request = replace(v1.upsert_contacts([ContactRecord("a@x.example")]), read=mistaken)
+    answer = local.make(request)
+
+    assert isinstance(answer.error, Bug)
+    assert isinstance(answer.error.__cause__, RuntimeError)
+    assert answer.error.message == "RuntimeError('oops ***')"
+    assert (answer.record.status, answer.record.error_code) == (200, "BUG")
+    assert "oops" in caplog.text
+    assert list(box.contacts) == ["a@x.example"]
+
+
+def test_what_withholds_a_call_right_before_its_first_byte_keeps_it_here(local, box):
+    def withhold():
+        raise Withheld("Not now.")
+
+    answer = local.make(v1.get_contact("a@x.example"), before_sending=withhold)
+
+    assert isinstance(answer.error, Withheld)
+    assert (answer.error.message, answer.record.error_code) == ("Not now.", "WITHHELD")
+    assert box.calls == []
+
+
+def test_what_is_called_before_the_first_byte_is_called_once(local, box):
+    seen = []
+    answer = local.make(
+        v1.get_contact("a@x.example"), before_sending=lambda: seen.append(len(box.calls))
+    )
+
+    assert isinstance(answer.error, NotFound)
+    assert seen == [0]
 
 
 def test_a_hook_that_fails_does_not_lose_the_answer(local, box, caplog):
@@ -281,13 +341,13 @@ def test_a_hook_that_fails_does_not_lose_the_answer(local, box, caplog):
 
     local.on_call = hook
 
-    assert local.upsert_contacts([contact_item("a@x.example")]).items
+    assert local.upsert_contacts([ContactRecord("a@x.example")]).items
     assert "on_call" in caplog.text
 
 
 def test_a_client_needs_no_hook(box):
     client = Client(KEY, box.base_url)
-    assert client.upsert_contacts([contact_item("a@x.example")]).items
+    assert client.upsert_contacts([ContactRecord("a@x.example")]).items
 
 
 # The sandbox: what they do
@@ -295,9 +355,9 @@ def test_a_client_needs_no_hook(box):
 
 def test_contacts_are_created_updated_read_and_deleted(local, box):
     made = local.upsert_contacts(
-        [contact_item("A@x.example", {"title": "T", "phone": "1"}, {"n": 1})]
+        [ContactRecord("A@x.example", {"title": "T", "phone": "1"}, {"n": 1})]
     )
-    again = local.upsert_contacts([contact_item("a@x.example", {"title": None})])
+    again = local.upsert_contacts([ContactRecord("a@x.example", {"title": None})])
 
     assert made.items["A@x.example"].operation == "created"
     assert again.items["a@x.example"].operation == "updated"
@@ -316,7 +376,7 @@ def test_contacts_are_created_updated_read_and_deleted(local, box):
 
 @pytest.mark.parametrize("key", [ODD, ".", "..", "é ü/../x", "a?b#c", "%2F", "名前"])
 def test_odd_keys_work(local, box, key):
-    local.upsert_companies([company_item(key, "x.example", {"size": "1-10"})])
+    local.upsert_companies([CompanyRecord(key, "x.example", {"size": "1-10"})])
 
     company = local.get_company(key)
     assert (company.id, company.base_domain) == (key, "x.example")
@@ -326,7 +386,7 @@ def test_odd_keys_work(local, box, key):
 
 
 def test_odd_emails_work(local, box):
-    local.upsert_contacts([contact_item(ODD)])
+    local.upsert_contacts([ContactRecord(ODD)])
 
     assert local.get_contact(ODD).email == ODD
     local.delete_contact(ODD)
@@ -334,19 +394,19 @@ def test_odd_emails_work(local, box):
 
 
 def test_subscriptions_are_set(local, box):
-    local.upsert_contacts([contact_item("a@x.example")])
+    local.upsert_contacts([ContactRecord("a@x.example")])
 
-    result = local.set_subscriptions([subscription_item("A@x.example", "UNSUBSCRIBED")])
+    result = local.set_subscriptions([StatusChange("A@x.example", "UNSUBSCRIBED")])
 
     assert result.items["A@x.example"].error is None
     assert box.contacts["a@x.example"]["subscriptionStatus"] == "UNSUBSCRIBED"
 
 
 def test_engagements_are_tracked(local, box):
-    local.upsert_contacts([contact_item("a@x.example")])
+    local.upsert_contacts([ContactRecord("a@x.example")])
 
     result = local.track_engagement(
-        engagement_body("a@x.example", "Call", "Hello", {"tags": ["a"]})
+        EngagementRecord("a@x.example", "Call", "Hello", {"tags": ["a"]})
     )
 
     assert result.remote_id == box.engagements[0]["id"]
@@ -358,15 +418,15 @@ def test_a_wrong_key_is_unauthorized(box):
         Client("other", box.base_url).get_contact("a@x.example")
 
 
-def test_a_wrong_path_is_no_answer_not_not_found(box):
-    with pytest.raises(NoAnswer) as caught:
+def test_a_wrong_path_is_not_taken_for_not_found(box):
+    with pytest.raises(ForeignAnswer) as caught:
         Client(KEY, box.url + "api/v9").get_contact("a@x.example")
     assert caught.value.status == 404
 
 
 def test_a_rate_limit_says_when_to_come_back(box, local):
     box.app.limit.rate = 1
-    local.upsert_contacts([contact_item("a@x.example")])
+    local.upsert_contacts([ContactRecord("a@x.example")])
 
     with pytest.raises(RateLimited) as caught:
         local.get_contact("a@x.example")
@@ -378,7 +438,7 @@ def test_answers_are_matched_whatever_their_order(local, box, kind):
     keys = [f"{n}@x.example" for n in range(5)]
     box.fail(kind)
 
-    result = local.upsert_contacts([contact_item(key) for key in keys])
+    result = local.upsert_contacts([ContactRecord(key) for key in keys])
 
     assert {key: item.remote_id for key, item in result.items.items()} == {
         key: box.contacts[key]["id"] for key in keys
@@ -388,7 +448,7 @@ def test_answers_are_matched_whatever_their_order(local, box, kind):
 def test_an_item_that_is_not_answered_is_missing(local, box):
     box.fail("short_data")
 
-    result = local.upsert_contacts([contact_item("a@x.example"), contact_item("b@x.example")])
+    result = local.upsert_contacts([ContactRecord("a@x.example"), ContactRecord("b@x.example")])
 
     assert set(result.items) == {"a@x.example"}
 
@@ -396,7 +456,7 @@ def test_an_item_that_is_not_answered_is_missing(local, box):
 def test_item_errors_are_reported(local, box):
     box.fail("item_errors", email="b@x.example", code="DUPLICATE_ERROR")
 
-    result = local.upsert_contacts([contact_item("a@x.example"), contact_item("b@x.example")])
+    result = local.upsert_contacts([ContactRecord("a@x.example"), ContactRecord("b@x.example")])
 
     assert result.items["a@x.example"].error is None
     assert result.items["b@x.example"].error.code == "DUPLICATE_ERROR"

@@ -8,6 +8,7 @@ from conversion_sync.api.errors import (
     ConfigurationError,
     ConversionError,
     Duplicate,
+    ErrorCode,
     NoAnswer,
     NotFound,
     RateLimited,
@@ -36,6 +37,9 @@ from conversion_sync.api.errors import (
         ("FORBIDDEN", 403, Refused),
         ("PLAN_LIMIT", 402, Refused),
         ("HTTP_200", 200, Refused),
+        ("PLAN_LIMIT", 500, ServerError),
+        ("NOT_FOUND", 500, ServerError),
+        ("VALIDATION_ERROR", 500, ValidationFailed),
     ],
 )
 def test_code_and_status_decide_the_class(code, status, expected):
@@ -47,7 +51,7 @@ def test_code_and_status_decide_the_class(code, status, expected):
     [
         (400, "VALIDATION_ERROR"),
         (422, "VALIDATION_ERROR"),
-        (404, "NOT_FOUND"),
+        (404, "HTTP_404"),
         (409, "DUPLICATE_ERROR"),
         (429, "RATE_LIMIT_EXCEEDED"),
         (401, "UNAUTHORIZED"),
@@ -74,6 +78,22 @@ def test_every_error_of_the_tree_is_public():
     assert names(ConversionError) <= set(errors.__all__)
 
 
+def test_each_error_that_is_raised_has_a_code_of_its_own():
+    tree = [getattr(errors, name) for name in errors.__all__]
+    bases = (ConversionError, ApiError)
+    raised = [
+        each
+        for each in tree
+        if isinstance(each, type) and issubclass(each, ConversionError) and each not in bases
+    ]
+
+    codes = [error.default_code for error in raised]
+
+    assert len(raised) > 10
+    assert all(isinstance(code, ErrorCode) for code in codes)
+    assert len(set(codes)) == len(codes)
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
@@ -91,7 +111,7 @@ def test_text_names_code_message_and_place(error, text):
     [
         RateLimited("Slow.", status=429, endpoint="GET /x", retry_after=3.0),
         Redirected("No.", status=302, location="https://e.example/"),
-        ApiError(details=[1]),
+        Refused(details=[1]),
     ],
 )
 def test_errors_survive_pickling(error):

@@ -21,17 +21,11 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
-from playwright.sync_api import (
-    Browser,
-    Page,
-    Response,
-    ViewportSize,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 from pytest_django import DjangoDbBlocker
 
-from conversion_sync.models import ApiCall, BulkJob
+from conversion_sync.models import ApiCall, BulkJob, ColumnMapping
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.gate import Gate
 from project.processes import HOST, Program, Together, free_port
@@ -57,6 +51,7 @@ Open = Callable[..., Page]
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.browser)
+    item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +146,7 @@ def box(site: str, server: Sandbox, settings: Any) -> Sandbox:
         "QUEUE": "none",
     }
     Gate().resume()
-    for model in (*reversed(MODELS), BulkJob, ApiCall):
+    for model in (*reversed(MODELS), BulkJob, ApiCall, ColumnMapping):
         rows: Any = model._base_manager.all()
         rows._raw_delete(rows.db)
     return server
@@ -232,6 +227,9 @@ def pytest_runtest_makereport(
 def keep(name: str, page: Page) -> str:
     """Save a picture and the text of a page. Returns where they are, and where the page is."""
     folder = Path(tempfile.mkdtemp(prefix=f"{re.sub(r'[^a-z0-9]+', '-', name.lower())[:80]}-"))
-    page.screenshot(path=folder / "screen.png", full_page=True)
-    (folder / "screen.txt").write_text(page.locator("body").inner_text(), encoding="utf-8")
+    try:
+        page.screenshot(path=folder / "screen.png", full_page=True)
+        (folder / "screen.txt").write_text(page.locator("body").inner_text(), encoding="utf-8")
+    except PlaywrightError as error:
+        return f"{page.url}: {error}"
     return f"{page.url}: {folder}/screen.png, screen.txt"

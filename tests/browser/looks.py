@@ -67,10 +67,7 @@ def resize(page: Page, width: int) -> None:
 
 
 def found(page: Page, options: dict[str, Any]) -> Iterator[Violation]:
-    # Colours fade into each other.
-    page.evaluate(
-        "Promise.allSettled(document.getAnimations().map(animation => animation.finished))"
-    )
+    settle(page)
     # What it would preload, the policy forbids.
     options = {"resultTypes": ["violations"], "preload": False, **options}
     for violation in page.evaluate("options => axe.run(options)", options)["violations"]:
@@ -79,6 +76,14 @@ def found(page: Page, options: dict[str, Any]) -> Iterator[Violation]:
                 rule, element = violation["id"], page.locator(node["target"][0]).first
                 words = f"{page.url}: {rule}: {node['html'][:200]}: {node['failureSummary']}"
                 yield Violation(words, excuse(rule, element))
+
+
+def settle(page: Page) -> None:
+    """Have the colours that fade into each other arrive.
+
+    Not waited for: what is not painted may never finish, and what repeats never does.
+    """
+    page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
 
 
 def excuse(rule: str, element: Locator) -> tuple[str, str] | None:

@@ -27,11 +27,11 @@ def test_200_rows_are_pushed_with_progress(page: Page, box: Sandbox):
         select_all(page, "Sync now")
         expect(page.get_by_text("200 rows are sent now.")).to_be_visible()
         page.goto("apigate/")
-        progress = page.get_by_role("progressbar", name="due")
+        progress = page.get_by_role("progressbar", name="on their way")
         with stays(page):
             let_go(4)
             expect(page.get_by_role("link", name="Contacts, Synced: 100")).to_be_visible()
-            expect(page.get_by_text("rows are due.")).to_contain_text("rows a minute")
+            expect(page.get_by_text("rows are on their way.")).to_contain_text("rows a minute")
             expect(progress).to_be_visible()
             let_go()
             expect(progress).not_to_be_visible()

@@ -44,6 +44,8 @@ def test_all_is_well_and_one_get_was_all_it_took(conversion):
         ("429", "Too many calls with this key"),
         ("500", "The API itself fails"),
         ("html", "What answers there is not the API"),
+        ("html=404", "What answers there is not the API: check BASE_URL"),
+        ("html=403", "Something before the API refuses the call"),
         ("redirect", "Redirects are never followed"),
         ("drop", "What answers there is not the API, or is down"),
     ],

@@ -99,14 +99,14 @@ def test_an_engagement_says_that_it_waits_for_its_contact(conversion):
     contact = Contact.objects.create(email="ann@x.example")
     Engagement.objects.create(contact=contact, name="Call", description="Talked")
     conversion.fail("500", count=1)
-    assert "1 engagement: waiting for their contact" in run()
+    assert "1 engagement: waiting for the contact" in run()
 
 
 def test_a_contact_says_that_a_failed_deletion_holds_it_up(conversion):
     Contact.objects.create(email="ann@x.example")
     Deletion.objects.create(kind="contact", key="ann@x.example")
     Deletion.unmarked.update(sync_status=Status.FAILED, due_at=None)
-    assert "1 contact: waiting for a deletion of the same key that failed" in run()
+    assert "1 contact: waiting for a deletion of the same key, which failed" in run()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_settings_that_forbid_sending_are_named(conversion, settings, changes, w
     Contact.objects.create(email="ann@x.example")
     out = run()
     assert why in out
-    assert "1 contact: ready to be sent" in out
+    assert "1 contact: waiting to be sent" in out
     assert not conversion.calls
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from conversion_sync.models import Company, Contact, Status
-from conversion_sync.models.base import BULK
+from conversion_sync.models.state import BULK
 from tests.kit import ANN, BOB, company, engagement, fresh, push, sent, synced_contact
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from conversion_sync.models import Contact, Engagement, Heartbeat, Status
-from conversion_sync.sync import estimates, overview
+from conversion_sync.status import estimates, overview
 from conversion_sync.sync.gate import Gate
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def test_the_table_counts_rows_by_kind_and_status():
     contact = Contact.objects.create(email="ann@x.example")
     Contact.objects.create(email="bob@x.example")
     Contact.unmarked.filter(pk=contact.pk).update(sync_status=Status.FAILED, due_at=None)
-    Contact.unmarked.filter(email="bob@x.example").update(last_error_code="NOT_SENT")
+    Contact.unmarked.filter(email="bob@x.example").update(last_error_code="NOT_SENT", attempts=1)
     Engagement.objects.create(contact=contact, name="Call", description="Talked")
     out = run()
     assert out.splitlines()[0].split() == ["pending", "failed", "retrying", "in", "all"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
-from conversion_sync.models import Company, Contact, Status
+from conversion_sync.management.commands import conversion_verify
+from conversion_sync.models import Company, Contact, Status, SubscriptionChange
+from conversion_sync.models.attribution import in_bulk
 from conversion_sync.sync.gate import Gate
 from tests.kit import ANN, BOB, company, push, synced_contact
 
@@ -115,6 +119,7 @@ def test_a_program_reads_an_object_a_line(pushed):
             "error": "",
             "missing": False,
             "opted_out": False,
+            "opted_out_here": False,
             "fields": {"first_name": {"here": "Ann", "there": "Anne"}},
         }
     ]
@@ -155,3 +160,88 @@ def test_without_a_key_there_is_nobody_to_ask(pushed, settings, given):
     settings.CONVERSION_SYNC = settings.CONVERSION_SYNC | given
     with pytest.raises(CommandError, match="nobody to ask"):
         run()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("more", [[], ["--sample", "5"]], ids=["all", "sample"])
+def test_others_write_while_it_asks_for_more_rows_than_are_read_at_once(
+    more, conversion, monkeypatch
+):
+    monkeypatch.setattr(conversion_verify, "STEP", 2)
+    with in_bulk():
+        Contact.objects.bulk_create(Contact(email=f"{n}@x.example") for n in range(5))
+
+    def write(_request: Any) -> None:
+        # In bulk: comparing yields to what people wait for.
+        with in_bulk():
+            Company.objects.create(external_id=uuid.uuid4().hex)
+        connection.close()
+
+    conversion.before(write, method="GET", count=5)
+    assert run("contacts", *more)[1:] == ("Compared: 5 missing there.", 1)
+
+
+# Consent
+
+
+def test_an_opt_out_that_was_lost_here_is_found_entered_and_sent(pushed):
+    Contact.unmarked.filter(email=ANN).update(subscription_status="UNSUBSCRIBED")
+    lines, summary, status = run("contacts", "--local")
+    assert lines == [f"{ANN}: unsubscribed here, and no opt-out stands in the log"]
+    assert summary == "Compared: 1 not as the consent log."
+    assert status == 1
+    push()
+    assert pushed.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
+    assert run("contacts") == ([], "Compared: 2 the same.", 0)
+
+
+def test_without_a_key_the_log_is_compared_all_the_same(pushed, settings):
+    Contact.unmarked.filter(email=ANN).update(subscription_status="UNSUBSCRIBED")
+    settings.CONVERSION_SYNC = {}
+    with pytest.raises(CommandError, match="nobody to ask"):
+        run()
+    assert SubscriptionChange.objects.get().address == ANN
+    assert run("--local")[2] == 0
+
+
+def test_a_dry_run_enters_nothing(pushed):
+    Contact.unmarked.filter(email=ANN).update(subscription_status="UNSUBSCRIBED")
+    pushed.contacts[BOB]["subscriptionStatus"] = "UNSUBSCRIBED"
+    lines, _, status = run("contacts", "--dry-run")
+    assert (len(lines), status) == (2, 1)
+    assert not SubscriptionChange.objects.exists()
+
+
+def test_an_opt_out_that_only_conversion_knows_is_taken_into_the_log(pushed):
+    pushed.contacts[BOB]["subscriptionStatus"] = "UNSUBSCRIBED"
+    lines, _, status = run("contacts")
+    assert lines == [f"{BOB}: unsubscribed there, not here"]
+    assert status == 1
+    assert Contact.objects.get(email=BOB).subscription_status == "UNSUBSCRIBED"
+    assert run("contacts")[2] == 0
+
+
+def test_an_opt_out_that_conversion_has_lost_is_sent_again(pushed):
+    row = Contact.objects.get(email=ANN)
+    row.subscription_status = "UNSUBSCRIBED"
+    row.save()
+    push()
+    pushed.contacts[ANN]["subscriptionStatus"] = "SUBSCRIBED"
+    lines, summary, status = run("contacts")
+    assert lines == [f"{ANN}: unsubscribed here, not there"]
+    assert (summary, status) == ("Compared: 1 opted out here alone, 1 the same.", 1)
+    push()
+    assert pushed.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
+    assert run("contacts")[2] == 0
+
+
+def test_no_opt_out_is_lifted_whatever_differs(pushed):
+    row = Contact.objects.get(email=ANN)
+    row.subscription_status = "UNSUBSCRIBED"
+    row.save()
+    push()
+    Contact.unmarked.filter(email=ANN).update(subscription_status="SUBSCRIBED")
+    run("contacts", "--push")
+    push()
+    assert pushed.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
+    assert Contact.objects.get(email=ANN).subscription_status == "UNSUBSCRIBED"

@@ -9,7 +9,7 @@ from project.settings import Q_CLUSTER as CLUSTER
 CONVERSION_SYNC = GIVEN | {
     "LEASE": 6,
     "CALL_DEADLINE": 3,
-    "DRAIN_SECONDS": 2,
+    "DRAIN_SECONDS": 4,
     "RATE_LIMIT": 200,
     "BATCH_SIZE": 20,
 }

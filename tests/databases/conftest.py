@@ -21,6 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.timeout(300))
+
+
+SECRET_KEY = "for these processes only"
+
+
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
     """Wait for something that other processes do."""
     end = time.monotonic() + seconds
@@ -36,7 +43,7 @@ def environment(transactional_db: None, conversion: Sandbox) -> dict[str, str]:
     return kept | {
         "DJANGO_SETTINGS_MODULE": "tests.databases.cluster_settings",
         "IGNORE_DOT_ENV": "1",
-        "SECRET_KEY": "for these processes only",
+        "SECRET_KEY": SECRET_KEY,
         "DEBUG": "0",
         "DATABASE_URL": database_url(),
         "CONVERSION_API_KEY": "test-key",
@@ -64,7 +71,7 @@ def start_cluster(environment: dict[str, str], tmp_path: Path) -> Iterator[Start
             )
         running.append(process)
         wait_until(
-            lambda: b"running." in log.read_bytes(), 30, f"no cluster: {log.read_text()[-2000:]}"
+            lambda: b"running." in log.read_bytes(), 60, f"no cluster: {log.read_text()[-2000:]}"
         )
         return process
 

@@ -11,11 +11,18 @@ from pytest_django import Settings
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sandbox.endpoints import Endpoints
 from conversion_sync.sync.gate import Gate
-from tests.faults.kit import Listener, figures
+from tests.faults.kit import LONG, Listener, figures
 
 API_KEY = "sk_live_very_secret"
 
 Configure = Callable[..., None]
+
+#: Seconds after which a test has hung.
+LIMIT = 7200 if LONG else 600
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.timeout(LIMIT))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import django
 
-METHODS = {
-    "Company": "upsert_companies",
-    "Contact": "upsert_contacts",
-    "SubscriptionChange": "set_subscriptions",
-    "Deletion": "delete_contact",
-    "Engagement": "track_engagement",
+ENDPOINTS = {
+    "Company": "POST /companies/batch",
+    "Contact": "POST /contacts/batch",
+    "SubscriptionChange": "POST /contacts/batch-subscription",
+    "Deletion": "DELETE /contacts/by-email",
+    "Engagement": "POST /contacts/engagements",
 }
 
 
@@ -46,10 +46,11 @@ def around(owner: Any, name: str, before: bool, applies: Callable[..., bool]) ->
 def arrange(model: str, step: str) -> None:
     """Have this process die at a step."""
     from conversion_sync.api import Client
-    from conversion_sync.sync import channels, outbox, run
+    from conversion_sync.sync import run, settle
+    from conversion_sync.sync.kinds import base
 
-    def always(*args: Any) -> bool:
-        return True
+    def to_endpoint(result: Any, client: Client, request: Any) -> bool:
+        return bool(request.endpoint == ENDPOINTS[model])
 
     def claimed(claim: Any, *args: Any) -> bool:
         return bool(claim.rows) and claim.model.__name__ == model
@@ -61,15 +62,15 @@ def arrange(model: str, step: str) -> None:
         return bool(settling.claim.model.__name__ == model)
 
     if step == "claimed":
-        around(channels, "claim_rows", False, claimed)
+        around(base, "claim_rows", False, claimed)
     elif step == "before-call":
-        around(Client, METHODS[model], True, always)
+        around(Client, "make", True, to_endpoint)
     elif step == "after-call":
-        around(Client, METHODS[model], False, always)
+        around(Client, "make", False, to_endpoint)
     elif step == "before-settling":
         around(run, "settle", True, of_model)
     elif step == "before-commit":
-        around(outbox._Settling, "write", False, writing)
+        around(settle._Settling, "write", False, writing)
     elif step == "settled":
         around(run, "settle", False, of_model)
     else:

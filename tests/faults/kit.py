@@ -9,8 +9,7 @@ import os
 import socket
 import ssl
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,10 @@ from conversion_sync.models import (
     SyncedModel,
 )
 from conversion_sync.sandbox import Sandbox
+from conversion_sync.sync.deliveries import Calls
 from conversion_sync.sync.drain import DrainReport, drain
 from conversion_sync.sync.gate import Gate
-from conversion_sync.sync.run import Run
+from conversion_sync.sync.loop import Loop, Running
 
 #: ``FAULTS=long`` runs the long parts, too.
 LONG = os.environ.get("FAULTS") == "long"
@@ -203,18 +203,22 @@ class Killed(BaseException):
 @contextlib.contextmanager
 def dying(call: int, worked: bool) -> Iterator[None]:
     """Have the process die at its n-th group of calls, before or after the remote's work."""
-    real, counter = Run.calls, Counter[str]()
+    begin, hear, begun = Loop._begin, Loop._hear, list[Running]()
 
-    def calls(self: Run, make: Sequence[Any]) -> Any:
-        counter["calls"] += 1
-        if counter["calls"] < call:
-            return real(self, make)
-        if worked:
-            real(self, make)
-        raise Killed
+    def beginning(self: Loop, running: Running, step: Calls) -> None:
+        begun.append(running)
+        if len(begun) == call and not worked:
+            raise Killed
+        begin(self, running, step)
+
+    def hearing(self: Loop, came: Any) -> None:
+        if len(begun) >= call and any(running is begun[call - 1] for running, _, _ in came):
+            raise Killed
+        hear(self, came)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "calls", calls)
+        patch.setattr(Loop, "_begin", beginning)
+        patch.setattr(Loop, "_hear", hearing)
         yield
 
 

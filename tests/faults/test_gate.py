@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
+import itertools
 import threading
 import time
 from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
+from conversion_sync.api import Unauthorized
 from conversion_sync.models import ApiGate, Contact, Engagement
 from conversion_sync.models.fields import db_now
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.gate import Gate, Refusal, Slots
+from conversion_sync.sync.loop import Loop
 from conversion_sync.sync.worker import Worker, push
 from tests.faults.conftest import Configure
 from tests.faults.kit import LANES, MARKS, Lane, in_flight, later, now, say, until_idle
@@ -87,7 +92,7 @@ def test_while_one_probes_the_others_wait(box: Sandbox, gate: Gate):
     assert first.probe
     assert isinstance(second, Refusal)
     assert second.wait is not None
-    assert 30 < second.wait <= 36
+    assert 20 < second.wait <= 26
     gate.report(None)
     assert isinstance(gate.take(), Slots)
 
@@ -144,14 +149,18 @@ def test_a_probe_that_is_answered_429_waits_as_long_as_that_says(
     assert Contact.objects.filter(sync_status="SYNCED").count() == 5
 
 
-def test_faults_of_calls_that_were_made_at_once_open_the_breaker_once(box: Sandbox, gate: Gate):
+def test_faults_of_calls_that_were_made_at_once_open_the_breaker_once(
+    box: Sandbox, gate: Gate, configure: Configure
+):
+    configure(CONCURRENCY=16)
     contact = Contact.objects.create(email="ada@x.example")
     drain()
     for number in range(8):
         Engagement.objects.create(contact=contact, name=f"Call {number}", description="Yes.")
     box.fail("status", status=500, count=None)
-    drain(0.5)
-    assert wait_of(gate) <= 2
+    # The drain ends with these calls, however slow the machine is.
+    drain(20, stop=lambda: sum(call.status == 500 for call in box.calls) >= 8)
+    assert ApiGate.objects.get().faults == 8
     assert ApiGate.objects.get().probes == 1
 
 
@@ -186,7 +195,8 @@ def shut(how: str, gate: Gate) -> None:
     elif how == "closed":
         gate.close("UNAUTHORIZED")
     else:
-        ApiGate.objects.update(blocked_until="2099-01-01T00:00Z", blocked_reason="UNREACHABLE")
+        until = db_now("default") + datetime.timedelta(minutes=4)
+        ApiGate.objects.update(blocked_until=until, blocked_reason="UNREACHABLE")
 
 
 @pytest.mark.parametrize("how", ["paused", "closed", "blocked"])
@@ -200,7 +210,8 @@ def test_a_shut_gate_costs_no_call_few_queries_and_no_try(how: str, box: Sandbox
         took = time.monotonic() - started
     say(f"a drain at a {how} gate: {len(queries)} queries, {took * 1000:.0f} ms")
     assert (report.calls, report.rows, report.go_on) == (0, 0, False)
-    assert len(queries) <= 30
+    # Those of the channels before the first one that has rows, opt-outs first of all, among them.
+    assert len(queries) <= 40
     assert took < 2
     rows = Contact.unmarked.filter(sync_status="PENDING", claim=None, attempts=0)
     assert rows.filter(failing_since=None, last_attempt_at=None).count() == 500
@@ -222,7 +233,7 @@ def test_a_worker_at_a_shut_gate_does_not_spin(how: str, box: Sandbox, gate: Gat
         worker.run()
     say(f"a worker at a {how} gate: {len(queries)} queries in 1 s")
     assert len(box.calls) == 0
-    assert len(queries) <= 30 + 4 * 5
+    assert len(queries) <= 40 + 4 * 5
 
 
 def test_a_wait_that_is_shorter_than_the_drain_is_slept_not_spun(box: Sandbox, gate: Gate):
@@ -231,7 +242,9 @@ def test_a_wait_that_is_shorter_than_the_drain_is_slept_not_spun(box: Sandbox, g
     with CaptureQueriesContext(connection) as queries:
         report = drain(5)
     assert (report.synced, report.calls) == (10, 2)
-    assert len(queries) <= 120
+    # On a busy machine a slot passes while rows are claimed, and is taken anew. Spun, they would
+    # be thousands.
+    assert len(queries) <= 200
 
 
 def test_nobody_is_told_to_go_on_while_the_gate_is_shut(box: Sandbox, gate: Gate):
@@ -282,6 +295,170 @@ def test_a_closure_is_for_one_key_and_keeps_no_key(box: Sandbox, gate: Gate, con
     assert gate.state().status == "open"
 
 
+# A closure ends by itself
+
+
+def close(box: Sandbox, by: str) -> None:
+    """Have a 401 or a redirect shut the gate, with rows that wait."""
+    people(3)
+    box.fail(by, count=None)
+    drain(0.9)
+    assert Gate().state().status == "closed"
+    box.app.traffic.reset()
+
+
+@pytest.mark.parametrize("by", ["401", "redirect"])
+def test_a_closure_that_passes_is_lifted_by_a_harmless_call(by: str, box: Sandbox, gate: Gate):
+    close(box, by)
+    box.clear_faults()
+    later(25)
+    assert drain(0.9).calls == 0
+    later(6)
+    report = drain(5)
+    assert (report.synced, gets(box), len(box.calls)) == (3, 1, 2)
+    row = ApiGate.objects.get()
+    assert (row.closed_for, row.closed_reason, row.closed_at, row.closure_probes) == (
+        "",
+        "",
+        None,
+        0,
+    )
+
+
+@pytest.mark.parametrize("by", ["401", "redirect"])
+def test_probes_of_a_closure_are_ever_further_apart_up_to_an_hour(
+    by: str, box: Sandbox, gate: Gate
+):
+    close(box, by)
+    times = []
+    for minute in range(12 * 60):
+        if drain(0.9).calls:
+            times.append(minute)
+        later(60)
+    steps = [b - a for a, b in itertools.pairwise(times)]
+    assert times[0] == 1
+    # The sweeps come by the minute, and a little later each time.
+    assert all(later >= earlier - 1 for earlier, later in itertools.pairwise(steps))
+    assert all(59 <= step <= 60 for step in steps[-3:])
+    assert len(times) == gets(box) == len(box.calls) <= 20
+    assert Contact.unmarked.filter(sync_status="PENDING", attempts=0, claim=None).count() == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "opens"),
+    [
+        ("status", {"status": 404}, True),
+        ("status", {"status": 403}, True),
+        ("status", {"status": 400}, True),
+        ("status", {"status": 401}, False),
+        ("status", {"status": 429}, False),
+        ("status", {"status": 500}, False),
+        ("status", {"status": 404, "body": {"message": "no Route matched"}}, False),
+        ("status", {"status": 403, "body": {"message": "Forbidden"}}, False),
+        ("status", {"status": 200, "body": {"success": True}}, False),
+        ("html", {"status": 200}, False),
+        ("html", {"status": 404}, False),
+        ("redirect", {}, False),
+        ("drop_before", {}, False),
+    ],
+)
+def test_only_an_answer_of_the_api_lifts_a_closure(
+    kind: str, options: dict[str, Any], opens: bool, box: Sandbox, gate: Gate
+):
+    close(box, "401")
+    box.clear_faults()
+    box.fail(kind, method="GET", **options)
+    later(31)
+    drain(5)
+    assert gate.state().status == ("open" if opens else "closed")
+    assert len(box.contacts) == (3 if opens else 0)
+    assert gets(box) == 1
+
+
+def test_what_staff_have_paused_is_not_probed(box: Sandbox, gate: Gate):
+    close(box, "401")
+    gate.pause("Mia")
+    box.clear_faults()
+    later(24 * 3600)
+    assert drain(0.9).calls == 0
+    assert gate.state().status == "paused"
+
+
+def test_a_probe_lifts_only_the_closure_that_it_was_sent_for(box: Sandbox, gate: Gate):
+    close(box, "401")
+    box.clear_faults()
+
+    def meanwhile(request: Any) -> None:
+        gate.resume()
+        gate.close("REDIRECTED")
+        connection.close()
+
+    box.before(meanwhile, method="GET")
+    later(31)
+    assert drain(0.9).calls == 1
+    assert (gate.state().status, gate.state().reason) == ("closed", "REDIRECTED")
+
+
+def test_staff_who_pause_while_a_probe_is_on_its_way_have_paused(box: Sandbox, gate: Gate):
+    close(box, "401")
+    box.clear_faults()
+
+    def pause(request: Any) -> None:
+        gate.pause("Mia")
+        connection.close()
+
+    box.before(pause, method="GET")
+    later(31)
+    assert drain(0.9).calls == 1
+    assert gate.state().status == "paused"
+
+
+def test_two_drains_send_one_probe(box: Sandbox, gate: Gate):
+    close(box, "401")
+    later(31)
+    assert Gate().take_probe() is not None
+    assert Gate().take_probe() is None
+
+
+def test_the_closure_of_another_key_is_not_probed(box: Sandbox, gate: Gate, configure: Configure):
+    close(box, "401")
+    box.clear_faults()
+    configure(API_KEY="another")
+    later(31)
+    drain(5)
+    assert gets(box) == 0
+    assert len(box.contacts) == 3
+
+
+def test_calls_that_were_on_their_way_do_not_begin_a_closure_anew(box: Sandbox, gate: Gate):
+    close(box, "401")
+    since = gate.state().since
+    later(10)
+    gate.report(Unauthorized("no"))
+    assert gate.state().since == since - datetime.timedelta(seconds=10)  # type: ignore[operator]  # it is closed
+
+
+def test_a_probe_waits_for_what_else_holds_the_gate(box: Sandbox, gate: Gate):
+    close(box, "401")
+    box.clear_faults()
+    box.fail("status", status=429, headers={"Retry-After": "600"}, method="GET")
+    later(31)
+    drain(0.9)
+    later(300)
+    assert drain(0.9).calls == 0
+    later(301)
+    drain(5)
+    assert len(box.contacts) == 3
+
+
+def test_a_clock_that_was_set_back_holds_up_no_probe(box: Sandbox, gate: Gate):
+    close(box, "401")
+    box.clear_faults()
+    ApiGate.objects.update(closed_at=F("closed_at") + datetime.timedelta(hours=1))
+    drain(5)
+    assert len(box.contacts) == 3
+
+
 def test_a_pause_outlasts_a_new_key(box: Sandbox, gate: Gate, configure: Configure):
     gate.pause("Mia")
     configure(API_KEY="another")
@@ -291,19 +468,19 @@ def test_a_pause_outlasts_a_new_key(box: Sandbox, gate: Gate, configure: Configu
 # Waiting, and calling
 
 
-def test_no_row_is_claimed_and_no_transaction_open_while_a_drain_waits(
+def test_what_waits_for_a_slot_is_not_claimed_and_no_transaction_is_open_meanwhile(
     box: Sandbox, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ):
     configure(RATE_LIMIT=10, BATCH_SIZE=10)
     people(60)
-    main, seen, sleep = threading.current_thread(), [], time.sleep
+    seen, real = [], Loop.take_in
 
-    def watched(seconds: float) -> None:
-        if threading.current_thread() is main and seconds > 0.01:
-            seen.append((connection.in_atomic_block, in_flight()))
-        sleep(seconds)
+    def watched(loop: Loop, timeout: float) -> None:
+        waiting = in_flight() - 10 * loop.in_flight()
+        seen.append((connection.in_atomic_block, waiting))
+        real(loop, timeout)
 
-    monkeypatch.setattr(time, "sleep", watched)
+    monkeypatch.setattr(Loop, "take_in", watched)
     drain(20)
     assert len(box.contacts) == 60
     assert len(seen) >= 4

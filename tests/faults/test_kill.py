@@ -35,6 +35,7 @@ from tests.faults.kill_clusters import ROOT, Clusters
 from tests.faults.kill_settings import LEASE
 from tests.faults.kill_world import World
 from tests.faults.kit import (
+    DELETION,
     ENGAGEMENT,
     LANES,
     LONG,
@@ -60,7 +61,7 @@ pytestmark = [
 CONTACTS, COMPANIES, EVENTS, KILLS = (7_000, 500, 2_500, 100) if LONG else (1_000, 100, 400, 15)
 
 #: Calls that a worker makes at once.
-CONCURRENCY = 4
+CONCURRENCY = 24
 
 #: Seconds without any progress, after the last kill, that nothing excuses.
 STUCK = 60
@@ -145,8 +146,9 @@ def test_a_worker_that_dies_at_any_step_loses_nothing_and_doubles_nothing(
             continue
         assert now(row).sync_status == "SYNCED"
         assert lane.done(box) == 1
-        # Nothing is sent twice that was settled.
-        assert lane.calls(box) - calls == (2 if step in DONE - {"settled"} else 1), step
+        # Nothing is sent twice that was settled, nor a deletion of what is gone: it asks first.
+        twice = step in DONE - {"settled"} and lane is not DELETION
+        assert lane.calls(box) - calls == (2 if twice else 1), step
 
 
 # --- At random --------------------------------------------------------------------------------
@@ -184,7 +186,7 @@ def test_killed_at_random_the_remote_ends_as_the_local(
 ):
     OrmQ.objects.all().delete()
     configure(QUEUE="django_q")
-    monkeypatch.setattr(box.app, "latency", 0.05)
+    monkeypatch.setattr(box.app.troubles, "latency", 0.05)
     world, begun = World(seed := random.randrange(1_000_000), box), time.monotonic()
     world.populate(CONTACTS, COMPANIES, EVENTS)
     count = 1 if connection.vendor == "sqlite" else 2
@@ -239,7 +241,9 @@ def check_engagements(arrived: Counter[str], statuses: Counter[str], kills: int)
 
 def check_consent(box: Sandbox, world: World) -> None:
     failed = SubscriptionChange.objects.filter(sync_status="FAILED")
-    assert set(failed.values_list("last_error_code", flat=True)) <= {"CONSENT_BLOCKED"}
+    codes = set(failed.values_list("last_error_code", flat=True))
+    # What went by its address before its contact arrived found nobody; it went again.
+    assert codes <= {"CONSENT_BLOCKED", "NOTHING_TO_UNSUBSCRIBE"}
     remote = {key: record["subscriptionStatus"] for key, record in box.contacts.items()}
     assert {remote.get(key, "UNSUBSCRIBED") for key in world.left} <= {"UNSUBSCRIBED"}
     there = {pk: when for pk, (_, when) in world.out_there.items()}

@@ -5,14 +5,16 @@ Hypothesis draws the steps; a small reference model says what has to be there in
 
 from __future__ import annotations
 
+import json
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -34,10 +36,13 @@ from conversion_sync.models import (
     SubscriptionChange,
     Wakeup,
 )
-from conversion_sync.models.base import attributed
+from conversion_sync.models.attribution import attributed
 from conversion_sync.sandbox import Sandbox
+from conversion_sync.sync import leases
+from conversion_sync.sync.deliveries import Calls
 from conversion_sync.sync.drain import drain
-from conversion_sync.sync.run import Run
+from conversion_sync.sync.leases import clocks
+from conversion_sync.sync.loop import Loop, Running
 from tests.faults.conftest import Configure
 from tests.faults.kit import (
     LONG,
@@ -56,8 +61,14 @@ pytestmark = MARKS
 EMAILS = [f"{name}@x.example" for name in "abcd"]
 FAULTS = ["500", "429", "html=503", "drop_before", "drop_after", "garbage", "short_data", "html"]
 
+#: Equal to each other in Python, some of them, and different for whoever reads the JSON.
+VALUES = [None, 0, 1, 1.0, False, True, "1", [1], [1.0], [True], {"n": 0}, {"n": False}]
+
 #: No drain sleeps longer than that for a gate that is shut.
 SECONDS = 0.5
+
+#: Seconds that a step of another session may take.
+PROMPT = 20.0
 
 
 @dataclass
@@ -67,9 +78,13 @@ class Person:
     email: str
     first_name: str = ""
     title: str = ""
+    company: str = ""
+    value: Any = None
     #: When this person opted out, or somebody knowingly lifted that: numbers of steps.
     out: int = 0
     lifted: int = 0
+    #: When this person last opted out at the vendor.
+    out_there: int = 0
 
 
 @dataclass
@@ -88,6 +103,7 @@ class Reference:
     """The whole: people by primary key, addresses of opt-outs that have arrived, events."""
 
     people: dict[int, Person] = field(default_factory=dict)
+    companies: dict[str, str] = field(default_factory=dict)
     out_at: dict[str, int] = field(default_factory=dict)
     lifted: int = 0
     events: dict[str, Event] = field(default_factory=dict)
@@ -107,21 +123,73 @@ def meanwhile(happen: Callable[[], ConversionError | None]) -> Iterator[None]:
 
     An error that it returns is what the worker hears instead of its answers.
     """
-    real = Run.calls
+    real = Loop._hear
     with pytest.MonkeyPatch.context() as patch:
 
-        def calls(self: Run, make: Sequence[Any]) -> Any:
-            patch.setattr(Run, "calls", real)
-            answers = real(self, make)
-            if (error := happen()) is None:
-                return answers
-            return [replace(answer, value=None, error=error) for answer in answers]
+        def hear(self: Loop, came: Any) -> None:
+            patch.setattr(Loop, "_hear", real)
+            if (error := happen()) is not None:
+                came = [(r, i, replace(ended, result=None, error=error)) for r, i, ended in came]
+            real(self, came)
 
-        patch.setattr(Run, "calls", calls)
+        patch.setattr(Loop, "_hear", hear)
         yield
 
 
+@contextmanager
+def asleep(happen: Callable[[], None]) -> Iterator[None]:
+    """Have a worker that holds a claim sleep for 100 s before its call, while something happens."""
+    real = Loop._begin
+    with pytest.MonkeyPatch.context() as patch:
+
+        def begin(self: Loop, running: Running, step: Calls) -> None:
+            if step.claim is not None:
+                patch.setattr(Loop, "_begin", real)
+                later(100)
+                patch.setattr(leases, "clocks", lambda: tuple(each + 100 for each in clocks()))
+                happen()
+            real(self, running, step)
+
+        patch.setattr(Loop, "_begin", begin)
+        yield
+
+
+class Undone(Exception):
+    """The site gives a transaction up."""
+
+
+@contextmanager
+def not_yet_committed(act: Callable[[], object]) -> Iterator[None]:
+    """Have another session act in a transaction that is committed when the block ends."""
+    acted, finish = threading.Event(), threading.Event()
+    errors: list[BaseException] = []
+
+    def session() -> None:
+        try:
+            with transaction.atomic():
+                act()
+                acted.set()
+                assert finish.wait(PROMPT)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            acted.set()
+            connections.close_all()
+
+    thread = threading.Thread(target=session)
+    thread.start()
+    try:
+        assert acted.wait(PROMPT)
+        yield
+    finally:
+        finish.set()
+        thread.join(PROMPT)
+    assert not thread.is_alive()
+    assert errors == []
+
+
 picks = st.integers(0, 1000)
+which = st.sampled_from(["c-1", "c-2"])
 words = st.sampled_from(["", "Ada", "Bob", "Zoë", "李"])
 emails = st.sampled_from([*EMAILS, *(email.upper() for email in EMAILS)])
 
@@ -161,6 +229,9 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(names=st.lists(words, min_size=2, max_size=3), known=st.booleans())
     def begin(self, names: list[str], known: bool) -> None:
+        for id, name in (("c-1", "Ox"), ("c-2", "Yak")):
+            Company.objects.create(external_id=id, company_name=name)
+            self.reference.companies[id] = name
         for email, name in zip(EMAILS, names, strict=False):
             self.create(email, name, bulk=True, opted_in=False)
         if known:
@@ -187,6 +258,96 @@ class Machine(RuleBasedStateMachine):
             contact, person = picked
             contact.first_name = person.first_name = name
             contact.save()
+
+    @rule(number=picks, value=st.sampled_from(VALUES))
+    def evaluate(self, number: int, value: Any) -> None:
+        """A value takes the place of one that may be equal, and is another on the wire."""
+        if picked := self.pick(number):
+            self.tick("evaluated")
+            contact, person = picked
+            contact.custom_variables = {} if value is None else {"score": value}
+            person.value = value
+            contact.save()
+
+    @rule(number=picks, email=emails, name=words, opted_out=st.booleans(), part=st.booleans())
+    def retry(self, number: int, email: str, name: str, opted_out: bool, part: bool) -> None:
+        """A transaction, or part of one, is undone and tried again with the same instances."""
+        picked = self.pick(number)
+        if picked is None or not self.is_free(email):
+            return
+        clock = self.tick("retried transactions")
+        contact, person = picked
+        new = Contact(email=email, first_name=name)
+        contact.first_name = person.first_name = name
+        if opted_out:
+            contact.subscription_status = new.subscription_status = "UNSUBSCRIBED"
+            person.out = clock
+        with transaction.atomic() if part else nullcontext():
+            with suppress(Undone), transaction.atomic():
+                contact.save()
+                new.save()
+                raise Undone
+            contact.save()
+            new.save()
+        out = clock if opted_out else 0
+        self.reference.people[new.pk] = Person(email.lower(), name, out=out)
+
+    # Companies.
+
+    @rule(
+        number=picks,
+        id=which,
+        how=st.sampled_from(["save", "add", "add one by one", "set", "remove", "clear"]),
+    )
+    def employ(self, number: int, id: str, how: str) -> None:
+        picked = self.pick(number)
+        if picked is None:
+            return
+        self.tick("employed")
+        (contact, person), company = picked, Company.objects.get(external_id=id)
+        here = [each for each in self.reference.people.values() if each.company == id]
+        match how:
+            case "save":
+                contact.company = company
+                contact.save()
+            case "add" | "add one by one":
+                company.contacts.add(contact, bulk=how == "add")
+            case "set":
+                company.contacts.set([contact])
+            case "remove" if person.company != id:
+                return
+            case "remove":
+                company.contacts.remove(contact)
+            case "clear":
+                company.contacts.clear()
+        if how in ("set", "clear"):
+            for each in here:
+                each.company = ""
+        person.company = {"remove": "", "clear": person.company}.get(how, id)
+
+    @rule(id=which, name=words, in_bulk=st.booleans())
+    def rename(self, id: str, name: str, in_bulk: bool) -> None:
+        self.tick("renamed")
+        self.name(id, name, in_bulk)
+        self.reference.companies[id] = name
+
+    @precondition(lambda self: connection.vendor == "postgresql")
+    @rule(number=picks, id=which, name=words, in_bulk=st.booleans())
+    def rename_late(self, number: int, id: str, name: str, in_bulk: bool) -> None:
+        """A contact gets into the company and is sent before the new name is committed."""
+        self.tick("renamed late")
+        with not_yet_committed(lambda: self.name(id, name, in_bulk)):
+            self.employ(number, id, "save")
+            drain(SECONDS)
+        self.reference.companies[id] = name
+
+    def name(self, id: str, name: str, in_bulk: bool) -> None:
+        if in_bulk:
+            Company.objects.filter(external_id=id).update(company_name=name)
+        else:
+            company = Company.objects.get(external_id=id)
+            company.company_name = name
+            company.save()
 
     @rule(title=words)
     def bulk_update(self, title: str) -> None:
@@ -269,7 +430,9 @@ class Machine(RuleBasedStateMachine):
         picked = self.pick(number)
         assert picked is not None
         self.box.set_status(picked[1].email, "UNSUBSCRIBED")
-        picked[1].out = self.tick("opted out there")
+        picked[1].out = picked[1].out_there = self.tick("opted out there")
+        # It stands for the address, whoever has it next.
+        self.reference.out_at[picked[1].email] = self.clock
 
     def subscription(self, contact: Contact, status: str, in_bulk: bool) -> None:
         if in_bulk:
@@ -328,14 +491,33 @@ class Machine(RuleBasedStateMachine):
     def work_while(self, what: str, number: int) -> None:
         """Something changes in flight."""
         self.tick("changes in flight")
-        happen: dict[str, Callable[[], None]] = {
-            "edit": lambda: self.edit(number, f"In flight {self.clock}"),
-            "delete": lambda: self.delete(number, in_bulk=False),
-            "move": lambda: self.change_key(number, EMAILS[number % 4], in_bulk=True),
-            "opt out": lambda: self.opt_out(number, in_bulk=False),
-        }
-        with meanwhile(happen[what]):
+        with meanwhile(lambda: self.change(what, number)):
             drain(SECONDS)
+
+    def change(self, what: str, number: int) -> None:
+        match what:
+            case "edit":
+                self.edit(number, f"In flight {self.clock}")
+            case "delete":
+                self.delete(number, in_bulk=False)
+            case "move":
+                self.change_key(number, EMAILS[number % 4], in_bulk=True)
+            case "opt out":
+                self.opt_out(number, in_bulk=False)
+
+    @rule(number=picks, kind=st.sampled_from(["drop_after", "garbage", "short_data", "die"]))
+    def come_back(self, number: int, kind: str) -> None:
+        """The vendor's record is gone, an edit brings it back, and the answer to that is lost."""
+        picked = self.pick(number)
+        # What they said at the vendor alone went with the record.
+        if picked is None or picked[1].out_there >= max(picked[1].out, 1):
+            return
+        self.box.app.store.delete_contact(picked[1].email)
+        self.edit(number, f"Back {self.tick('came back')}")
+        if kind == "die":
+            self.die(1, worked=True)
+        else:
+            self.fault(kind, 1)
 
     @rule(number=picks, resend=st.booleans())
     def work_late(self, number: int, resend: bool) -> None:
@@ -350,6 +532,18 @@ class Machine(RuleBasedStateMachine):
             return None if held else ValidationFailed("It comes too late.")
 
         with meanwhile(late):
+            drain(SECONDS)
+
+    @rule(what=st.sampled_from(["edit", "delete", "move", "opt out"]), number=picks)
+    def oversleep(self, what: str, number: int) -> None:
+        """A worker sleeps past its lease; the row changes, and another worker sends it."""
+        self.edit(number, f"Asleep {self.tick('workers that slept')}")
+
+        def happen() -> None:
+            self.change(what, number)
+            drain(SECONDS)
+
+        with asleep(happen):
             drain(SECONDS)
 
     @rule(seconds=st.sampled_from([5, 70, 3700]))
@@ -378,7 +572,8 @@ class Machine(RuleBasedStateMachine):
         self.box.clear_faults()
         for _ in range(40):
             report = drain(SECONDS)
-            if not any(model.unmarked.filter(sync_status__in=WAITING).exists() for model in MODELS):
+            waits = any(model.unmarked.filter(sync_status__in=WAITING).exists() for model in MODELS)
+            if not waits and not Company.unmarked.exclude(renamed_revision=None).exists():
                 break
             if not report.go_on:
                 later(90)
@@ -394,16 +589,22 @@ class Machine(RuleBasedStateMachine):
         want = {
             person.email: {
                 name: value
-                for name, value in (("first_name", person.first_name), ("title", person.title))
-                if value
+                for name, value in (
+                    ("first_name", person.first_name),
+                    ("title", person.title),
+                    ("company_name", self.reference.companies.get(person.company)),
+                    ("score", person.value),
+                )
+                if value is not None and value != ""
             }
             for person in self.reference.people.values()
         }
-        assert {key: record["variables"] for key, record in self.box.contacts.items()} == want
+        here = {key: record["variables"] for key, record in self.box.contacts.items()}
+        assert json.dumps(here, sort_keys=True) == json.dumps(want, sort_keys=True)
 
     def check_consent(self) -> None:
         codes = SubscriptionChange.objects.failed().values_list("last_error_code", flat=True)
-        assert set(codes) <= {"CONSENT_BLOCKED"}
+        assert set(codes) <= {"CONSENT_BLOCKED", "NOTHING_TO_UNSUBSCRIBE"}
         for pk, person in self.reference.people.items():
             status = self.box.contacts[person.email]["subscriptionStatus"]
             if self.reference.is_out(pk):

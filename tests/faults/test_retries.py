@@ -64,7 +64,7 @@ def test_an_outage_of_a_week_costs_no_try(
 ):
     row = lane.make()
     begin(outage, box, configure)
-    if lane is ENGAGEMENT and outage in ("html 503", "reset"):
+    if lane is ENGAGEMENT and outage != "refused":
         # It would be in doubt at once: so it comes while the breaker is open.
         ApiGate.objects.update(faults=5)
     for _ in range(14):
@@ -85,7 +85,7 @@ def test_an_outage_of_a_week_costs_no_try(
 def test_a_row_that_breaks_the_server_fails_in_the_end_where_it_is_the_only_traffic(
     html: bool, lane: Lane, box: Sandbox, configure: Configure
 ):
-    if html and lane is ENGAGEMENT:
+    if lane is ENGAGEMENT:
         configure(ENGAGEMENTS_IN_DOUBT="resend")
     row = lane.make()
     lane.fault(box, "html" if html else "status", status=500, count=None)
@@ -175,9 +175,14 @@ def test_nothing_is_tried_before_its_time(box: Sandbox):
 
 @dataclass
 class Run:
-    """What a run cost: calls, faults, and by what."""
+    """What a run cost: calls, faults, and by what.
+
+    ``ruled`` are calls that a rule adds to the repeats: an opt-out whose contact's push failed goes
+    by its address at once, and again with the record; each try of a deletion asks first.
+    """
 
     calls: int
+    ruled: int
     faults: int
     gets: int
     drains: int
@@ -219,7 +224,10 @@ def run(box: Sandbox, loads: dict[str, int], seed: int | None) -> Run:
     calls = box.calls
     kinds = Counter(call.fault for call in calls if call.fault)
     gets = sum(call.method == "GET" for call in calls)
-    return Run(len(calls), kinds.total(), gets, drains, kinds)
+    unknown = [call for call in calls if call.status == 404 and call.method == "POST"]
+    asked = [c.path for c in calls if c.method == "GET" and "/old" in c.path and not c.fault]
+    ruled = len(unknown) + len(asked) - len(set(asked))
+    return Run(len(calls), ruled, kinds.total(), gets, drains, kinds)
 
 
 def wipe(box: Sandbox) -> None:
@@ -260,13 +268,15 @@ def test_30_percent_faults_cost_no_more_than_a_tenth_of_a_call_beyond_the_repeat
         for seed in range(1, 21 if LONG else 4):
             wipe(box)
             faulty = run(box, load, seed)
-            extra = (faulty.calls - clean.calls) / faulty.faults
+            added = faulty.calls - faulty.ruled - clean.calls
+            extra = added / faulty.faults
             say(
-                f"  seed {seed}: {faulty.calls} calls, {faulty.faults} faults"
+                f"  seed {seed}: {faulty.calls} calls ({faulty.ruled} by rule),"
+                f" {faulty.faults} faults"
                 f" ({faulty.faults / faulty.calls:.0%}; {dict(faulty.kinds)}),"
                 f" {faulty.gets} probes, {faulty.drains} drains: {extra:.3f} calls for each fault"
             )
-            more, faults = more + faulty.calls - clean.calls, faults + faulty.faults
+            more, faults = more + added, faults + faulty.faults
             assert 0.15 < faulty.faults / faulty.calls < 0.45
             # Rows that chance picks again and again are isolated as a bad one would be.
             assert extra <= 1.3
@@ -282,7 +292,8 @@ def check_all_arrived(box: Sandbox, load: dict[str, int]) -> None:
     opted_out = [c for c in box.contacts.values() if c["subscriptionStatus"] == "UNSUBSCRIBED"]
     assert len(opted_out) == load["opt_outs"]
     for model in MODELS:
-        assert not model.unmarked.exclude(sync_status="SYNCED").exists()
+        # An opt-out that went by its address before its contact had arrived was entered again.
+        assert not model.unmarked.exclude(sync_status__in=("SYNCED", "SUPERSEDED")).exists()
         assert attempts(model) == 0
 
 

@@ -13,7 +13,10 @@ import pytest
 
 from conversion_sync.sandbox import Sandbox
 
-pytestmark = pytest.mark.installation
+#: Seconds for all that a site of its own needs, and for one command.
+LIMIT, COMMAND_LIMIT = 1200, 300
+
+pytestmark = [pytest.mark.installation, pytest.mark.timeout(LIMIT)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,7 +46,10 @@ def pythons() -> list[str]:
     found = {(3, sys.version_info.minor): sys.executable}
     for path in [*map(str, homes), *filter(None, map(shutil.which, ("python3.12", "python3.13")))]:
         asked = subprocess.run(
-            [path, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True
+            [path, "-c", "import sys; print(*sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         if asked.returncode == 0:
             major, minor = map(int, asked.stdout.split())
@@ -67,7 +73,12 @@ def run(command: list[str], cwd: Path, **more: str) -> str:
         if name not in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "PYTHONPATH")
     }
     done = subprocess.run(
-        command, cwd=cwd, env=inherited | more, capture_output=True, text=True, timeout=300
+        command,
+        cwd=cwd,
+        env=inherited | more,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_LIMIT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -117,7 +117,7 @@ def test_a_company_is_called_by_its_name_or_its_id(name, said):
     assert str(company(company_name=name)) == said
 
 
-def test_a_company_that_waits_for_a_deletion_hastens_it(conversion):
+def test_a_company_that_waits_for_a_deletion_makes_it_urgent(conversion):
     acme = company()
     push()
     Company.objects.filter(pk=acme.pk).delete()

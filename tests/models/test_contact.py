@@ -181,11 +181,9 @@ def test_a_key_that_comes_back_in_flight_is_known_there_in_the_end(conversion, i
 
     in_flight(change)
     push()
-    assert fresh(row).sync_status == Status.PENDING  # it waits for the deletion
-    later()
-    push()
     assert fresh(row).sync_status == Status.SYNCED
     assert conversion.contacts[ANN]["id"] == fresh(row).remote_id
+    assert not [call for call in conversion.calls if call.method == "DELETE"]
 
 
 def test_a_contact_waits_for_the_deletion_of_its_key_and_then_arrives(conversion):
@@ -209,9 +207,10 @@ def test_with_keys_kept_the_old_one_is_forgotten_and_nothing_is_deleted(conversi
     row.email = BOB
     row.save()
     assert fresh(row).sent_key is None
-    assert not Deletion.objects.exists()
+    assert Deletion.objects.get().only_asks
     push()
     assert list(conversion.contacts) == [ANN, BOB]
+    assert Deletion.objects.get().sync_status == Status.SYNCED
 
 
 def test_with_records_kept_a_deleted_contact_stays_there(conversion, settings):
@@ -254,7 +253,7 @@ def test_a_deletion_in_flight_keeps_its_claim_when_somebody_waits_for_it():
     assert (fresh(blocker).sync_status, fresh(blocker).priority) == (Status.SENDING, 0)
 
 
-def test_a_contact_that_has_arrived_is_not_hastened(conversion):
+def test_a_contact_that_has_arrived_is_not_made_urgent(conversion):
     row = synced_contact()
     write(row, priority=1)
     engagement(row)

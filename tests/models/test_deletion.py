@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conversion_sync.models import Company, Contact, Deletion, Status, attributed
-from tests.kit import ANN, contact, fresh, later, push, synced_contact, write
+from conversion_sync.models.fields import db_now
+from tests.kit import ANN, BOB, MINUTE, contact, fresh, later, log, push, synced_contact, write
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +56,78 @@ def test_a_deletion_that_failed_holds_up_its_key_until_staff_discard_it(conversi
     push()
     assert fresh(row).sync_status == Status.SYNCED
     assert conversion.contacts[ANN]["variables"] == {"first_name": "Ann", "title": "Boss"}
+
+
+def test_an_opt_out_behind_a_deletion_that_failed_goes_by_its_address(conversion, refused):
+    """The first push of its contact waits for staff; the opt-out does not."""
+    row = contact(subscription_status="UNSUBSCRIBED")
+    push()
+    assert fresh(row).sync_status == Status.PENDING
+    assert log() == [("UNSUBSCRIBED", "SYNCED")]
+    assert conversion.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
+    Deletion.objects.retry_failed()
+    push()
+    assert conversion.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
+
+
+def test_an_opt_out_that_waited_is_looked_at_when_the_deletion_fails(conversion):
+    synced_contact().delete()
+    deletion = Deletion.objects.get()
+    write(deletion, due_at=db_now("default") + MINUTE)
+    contact(subscription_status="UNSUBSCRIBED")
+    push()
+    assert log() == [("UNSUBSCRIBED", "PENDING")]
+    conversion.fail("400", method="DELETE")
+    write(deletion, due_at=db_now("default"))
+    push()
+    assert fresh(deletion).sync_status == Status.FAILED
+    assert log() == [("UNSUBSCRIBED", "SYNCED")]
+
+
+def test_any_other_change_waits_for_its_contact_behind_a_deletion_that_failed(conversion, refused):
+    contact(subscription_status="SUBSCRIBED")
+    push()
+    assert log() == [("SUBSCRIBED", "PENDING")]
+
+
+@pytest.mark.parametrize("changed", [True, False], ids=["changed key", "deleted"])
+def test_of_a_discarded_deletion_the_opt_out_there_is_still_asked_for(conversion, changed):
+    row = synced_contact(subscription_status="SUBSCRIBED")
+    if changed:
+        row.email = BOB
+        row.save()
+    else:
+        row.delete()
+    deletion = Deletion.objects.get()
+    write(deletion, sync_status=Status.FAILED, due_at=None, last_error_code="FORBIDDEN")
+    conversion.set_status(ANN, "UNSUBSCRIBED")
+    assert Deletion.objects.discard_failed() == 1
+    push()
+    later()
+    push()
+    assert ANN in conversion.contacts
+    assert ("UNSUBSCRIBED", "SYNCED") in log(ANN)
+    if changed:
+        assert conversion.contacts[BOB]["subscriptionStatus"] == "UNSUBSCRIBED"
+        assert fresh(row).subscription_status == "UNSUBSCRIBED"
+    assert fresh(deletion).sync_status == Status.SYNCED
+    assert fresh(deletion).last_error_code == ""
+
+
+def test_a_question_that_failed_is_discarded_for_good(conversion, refused):
+    Deletion.objects.discard_failed()
+    conversion.fail("400", method="GET")
+    push()
+    assert fresh(refused).sync_status == Status.FAILED
+    assert Deletion.objects.discard_failed() == 1
+    assert not Deletion.objects.exists()
+
+
+def test_the_deletion_of_a_company_is_discarded_for_good():
+    row = Deletion.objects.create(kind="company", key="C1")
+    write(row, sync_status=Status.FAILED, due_at=None)
+    assert Deletion.objects.discard_failed() == 1
+    assert not Deletion.objects.exists()
 
 
 def test_only_failed_deletions_are_discarded(conversion):

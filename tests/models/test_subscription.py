@@ -11,7 +11,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     attributed,
 )
-from conversion_sync.models.base import BULK, PERSON
+from conversion_sync.models.state import BULK, PERSON
 from tests.kit import ANN, BOB, claimed, contact, fresh, log, push, synced_contact, write
 
 pytestmark = pytest.mark.django_db

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from django_q.models import Schedule
 
 from conversion_sync import queues
+from conversion_sync.queues import base
 from conversion_sync.queues.django_q import DRAIN, SWEEP, run_drain, schedule_sweep
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,8 @@ def test_the_sweep_is_scheduled_after_the_tables_of_both_apps(schedules):
 
 def test_a_site_without_django_q_needs_no_sweep(schedules, monkeypatch):
     schedules.all().delete()
+    monkeypatch.setattr(base, "_queues", {})
     monkeypatch.setattr(apps, "is_installed", lambda name: False)
+    queues.connect()
     queues._schedule(apps.get_app_config("conversion_sync"), using="default")
     assert not schedules.exists()

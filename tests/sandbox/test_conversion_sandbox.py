@@ -61,6 +61,7 @@ def test_its_options_reach_the_sandbox(monkeypatch):
     assert given == {
         "port": 1,
         "host": "::1",
+        "page_port": None,
         "rate": 5,
         "latency": 0.5,
         "fail": ["500:0.1", "drop"],
@@ -72,7 +73,7 @@ def test_its_options_reach_the_sandbox(monkeypatch):
 
 
 def test_a_busy_port_says_what_to_do():
-    with Sandbox() as box, pytest.raises(CommandError, match=f"--port {box.port + 1}"):
+    with Sandbox() as box, pytest.raises(CommandError, match=f"Port {box.port} is in use"):
         command("--port", str(box.port))
 
 

@@ -1,6 +1,8 @@
 import pytest
 
-from conversion_sync.sandbox.faults import Fault, FaultPlan, Request, parse_spec
+from conversion_sync.sandbox.faults import Fault, Request
+from conversion_sync.sandbox.plan import FaultPlan
+from conversion_sync.sandbox.specs import parse_spec
 
 POST = Request("POST", "/contacts/batch", {"contacts": [1]}, ("a@x.example",))
 GET = Request("GET", "/contacts/by-email/a", None)

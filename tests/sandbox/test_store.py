@@ -46,6 +46,27 @@ def test_a_deleted_contact_forgets_its_status(store):
     assert store.get_contact("a@x.example")["subscriptionStatus"] == "PENDING"
 
 
+def test_a_file_of_an_older_release_is_read_with_today_s_keys(tmp_path):
+    store = Store(tmp_path / "state")
+    store.upsert_contacts([{"email": "x@xn--bcher-kva.example"}])
+    store.upsert_companies([{"id": "acme"}])
+    store.add_engagement({**ENGAGEMENT, "contactEmail": "x@xn--bcher-kva.example"})
+    store.close()
+    with sqlite3.connect(tmp_path / "state") as file:
+        file.execute(
+            "UPDATE record SET key = replace(key, 'xn--bcher-kva', 'bücher'),"
+            " body = replace(body, 'xn--bcher-kva', 'b\\u00fccher')"
+        )
+    file.close()
+    for _ in range(2):
+        store = Store(tmp_path / "state")
+        assert list(store.contacts) == ["x@xn--bcher-kva.example"]
+        assert store.has_contact("x@bücher.example")
+        assert list(store.companies) == ["acme"]
+        assert store.engagements[0]["contactEmail"] == "x@xn--bcher-kva.example"
+        store.close()
+
+
 def test_statuses_are_set_all_or_none(store):
     store.upsert_contacts([{"email": "a@x.example"}])
     with pytest.raises(KeyError):

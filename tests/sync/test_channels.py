@@ -6,7 +6,6 @@ import datetime
 
 import pytest
 
-from conversion_sync.api import Client
 from conversion_sync.models import (
     ApiCall,
     ApiGate,
@@ -18,10 +17,13 @@ from conversion_sync.models import (
     attributed,
 )
 from conversion_sync.models.fields import db_now
-from conversion_sync.sync import channels
-from conversion_sync.sync.channels import CHANNELS
+from conversion_sync.status.messages import in_words
 from conversion_sync.sync.drain import anything_ready
-from conversion_sync.sync.outbox import PATIENCE, expire_engagements
+from conversion_sync.sync.kinds import KINDS
+from conversion_sync.sync.kinds.contact import Contacts
+from conversion_sync.sync.kinds.engagement import Engagements
+from conversion_sync.sync.settle import expire_engagements
+from conversion_sync.sync.states import PATIENCE
 from tests.kit import (
     ANN,
     BOB,
@@ -77,6 +79,7 @@ def test_every_kind_arrives_in_the_order_that_matters(conversion):
     engagement(row, data={"outcome": "won"})
     push()
     assert [f"{call.method} {call.path}" for call in conversion.calls] == [
+        "GET /contacts/by-email/gone%40x.example",
         "DELETE /contacts/by-email/gone%40x.example",
         "POST /companies/batch",
         "POST /contacts/batch",
@@ -87,7 +90,7 @@ def test_every_kind_arrives_in_the_order_that_matters(conversion):
     assert conversion.contacts[ANN]["variables"] == {"company_name": "Acme"}
     assert conversion.companies["C1"]["baseDomain"] == "acme.example"
     assert conversion.engagements[0]["data"]["outcome"] == "won"
-    assert {status for c in CHANNELS for status in by_status(c.model)} == {"SYNCED"}
+    assert {status for c in KINDS for status in by_status(c.model)} == {"SYNCED"}
     assert fresh(acme).remote_id == conversion.companies["C1"]["companyId"]
     assert fresh(row).remote_id == conversion.contacts[ANN]["id"]
     assert Engagement.objects.get().remote_id == conversion.engagements[0]["id"]
@@ -175,7 +178,7 @@ def test_engagements_go_a_few_at_once(conversion, settings):
 
 def test_a_slow_rate_makes_one_call_at_once(settings):
     settings.CONVERSION_SYNC = {"RATE_LIMIT": 0.5}
-    assert channels.Engagements().at_once() == 1
+    assert Engagements().most == 1
 
 
 def test_a_row_that_can_not_be_sent_needs_a_person_and_stops_no_other(conversion):
@@ -259,7 +262,7 @@ def test_where_many_are_bad_the_rest_goes_one_by_one(conversion):
 
 
 def test_a_batch_that_is_split_makes_room_for_others(conversion, monkeypatch):
-    monkeypatch.setattr(channels, "SPLIT_CALLS", 4)
+    monkeypatch.setattr("conversion_sync.sync.kinds.batches.SPLIT_CALLS", 4)
     many(16)
     conversion.fail("400", path=CONTACTS, count=None, when=lambda body: len(body["contacts"]) > 1)
     contact_calls = len(conversion.calls)
@@ -267,7 +270,7 @@ def test_a_batch_that_is_split_makes_room_for_others(conversion, monkeypatch):
     assert len(conversion.calls) - contact_calls == 4
     waiting = Contact.objects.filter(sync_status=Status.PENDING)
     assert waiting.exists()
-    assert {row.last_error_message for row in waiting} == {"Its batch was refused."}
+    assert {in_words(row.last_error_message) for row in waiting} == {"Its batch was refused."}
     assert all(row.due_at > db_now("default") for row in waiting)
     for _ in range(12):
         later()
@@ -492,10 +495,10 @@ def test_a_contact_that_was_not_found_on_its_upsert_is_tried_again(conversion):
 
 
 def test_what_the_app_itself_gets_wrong_is_on_the_row(conversion, monkeypatch):
-    def fail(self, items):
+    def fail(self, row):
         raise RuntimeError("oops")
 
-    monkeypatch.setattr(Client, "upsert_contacts", fail)
+    monkeypatch.setattr(Contacts, "request", fail)
     row = contact()
     company()
     push()
@@ -513,7 +516,10 @@ def test_what_the_app_itself_gets_wrong_is_on_the_row(conversion, monkeypatch):
     [
         ("400", {}, Status.FAILED),
         ("403", {}, Status.FAILED),
-        ("500", {}, Status.PENDING),
+        ("500", {}, Status.UNCONFIRMED),
+        ("html", {"status": 404}, Status.FAILED),
+        ("html", {"status": 413}, Status.PENDING),
+        ("status", {"status": 503, "headers": {"Retry-After": "60"}}, Status.PENDING),
         ("401", {}, Status.PENDING),
         ("drop_before", {}, Status.UNCONFIRMED),
         ("drop_after", {}, Status.UNCONFIRMED),
@@ -604,11 +610,11 @@ def test_an_engagement_whose_contact_the_api_has_lost_pushes_it_first_and_once(c
 
 
 def test_a_bug_while_an_engagement_is_sent_leaves_it_in_doubt(conversion, monkeypatch):
-    def fail(self, body):
+    def fail(self, row, item):
         raise RuntimeError("oops")
 
     row = engagement(synced_contact())
-    monkeypatch.setattr(Client, "track_engagement", fail)
+    monkeypatch.setattr(Engagements, "request", fail)
     push()
     assert (fresh(row).sync_status, fresh(row).last_error_code) == (Status.UNCONFIRMED, "BUG")
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from conversion_sync.api import RemoteCompany, RemoteContact
-from conversion_sync.models import ApiGate, Company, Contact
+from conversion_sync.models import ApiGate, Company, Contact, Status
 from conversion_sync.models.fields import db_now
 from conversion_sync.sync.compare import (
     Change,
@@ -19,8 +19,21 @@ from conversion_sync.sync.compare import (
     next_push,
     take_theirs,
 )
-from conversion_sync.sync.run import Run, Shut
-from tests.kit import ANN, BOB, HOUR, SECOND, company, contact, fresh, push, sent, synced_contact
+from conversion_sync.sync.deliveries import Shut
+from conversion_sync.sync.run import Run
+from tests.kit import (
+    ANN,
+    BOB,
+    EQUAL_BUT_DIFFERENT,
+    MINUTE,
+    SECOND,
+    company,
+    contact,
+    fresh,
+    push,
+    sent,
+    synced_contact,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +97,18 @@ def test_a_field_is_the_same_where_both_are_blank():
     assert Field("x", None, None).state is State.SAME
 
 
+@pytest.mark.parametrize(("ours", "theirs"), EQUAL_BUT_DIFFERENT)
+def test_what_json_writes_differently_differs(ours, theirs):
+    row = contact(custom_variables={"x": ours}, external_contact={"y": [ours]})
+    made = compare(row, there(reference={"y": [theirs]}, x=theirs))
+    assert {field.name: field.state for field in made.fields} == {
+        "x": State.DIFFERS,
+        "external_contact": State.DIFFERS,
+    }
+    row.sent_payload = {"variables": {"x": theirs}, "externalContact": {"y": [theirs]}}
+    assert [change.name for change in next_push(row)] == ["external_contact", "x"]
+
+
 def test_what_the_next_push_changes(conversion):
     row = synced_contact(first_name="Ann", title="Boss")
     row.first_name, row.title, row.phone = "Anna", "", "1"
@@ -144,7 +169,7 @@ def test_a_gate_that_opens_in_time_is_waited_for(conversion):
 
 def test_a_gate_that_stays_shut_is_said(conversion):
     synced_contact()
-    ApiGate.write("default", blocked_until=db_now("default") + HOUR)
+    ApiGate.write("default", blocked_until=db_now("default") + 10 * MINUTE)
     with pytest.raises(Shut):
         list(compare_many(Contact.objects.all(), Run("default", 20)))
 
@@ -157,7 +182,7 @@ def test_no_more_is_asked_than_there_is_time_for(conversion):
 # Taking theirs
 
 
-def test_their_values_are_taken_and_arrive(conversion):
+def test_their_values_are_taken(conversion):
     row = synced_contact(first_name="Ann", title="Boss", custom_variables={"plan": "pro"})
     remote = there(reference={"crm": 7}, first_name="Anna", plan="free", city="Rome")
     names = ["first_name", "title", "plan", "city", "external_contact", "company_name"]
@@ -166,8 +191,109 @@ def test_their_values_are_taken_and_arrive(conversion):
     assert (found.first_name, found.title) == ("Anna", "")
     assert found.custom_variables == {"plan": "free", "city": "Rome"}
     assert found.external_contact == {"crm": 7}
+    # Conversion has them already: nothing is sent.
+    assert found.sync_status == Status.SYNCED
+    assert found.remote_is_known
     push()
-    assert sent(conversion)[-1]["contacts"][0]["variables"]["city"] == "Rome"
+    assert len(sent(conversion)) == 1
+
+
+@pytest.fixture
+def elsewhere(conversion) -> Contact:
+    """A contact of whom three fields were changed in Conversion since it arrived."""
+    row = synced_contact(first_name="Ann", title="Boss", custom_variables={"plan": "pro"})
+    conversion.contacts[ANN]["variables"] |= {"first_name": "Anna", "title": "Chief", "plan": "x"}
+    return row
+
+
+def take(row: Any, *names: str) -> Any:
+    """Take these fields of what Conversion has now."""
+    [asked] = compare_many([row], Run("default", 20), give_way=False)
+    assert asked.remote is not None
+    take_theirs(row, asked.remote, names)
+    return fresh(row)
+
+
+@pytest.mark.parametrize("names", [["first_name"], ["plan"], ["first_name", "plan"]])
+def test_what_is_taken_changes_nothing_there(conversion, elsewhere, names):
+    before = dict(conversion.contacts[ANN]["variables"])
+    found = take(elsewhere, *names)
+    push()
+    assert conversion.contacts[ANN]["variables"] == before
+    assert (found.title, found.sync_status, found.due_at) == ("Boss", Status.SYNCED, None)
+    assert found.remote_is_known
+    assert next_push(found) == []
+
+
+def test_the_next_change_of_a_row_carries_what_was_taken(conversion, elsewhere):
+    take(elsewhere, "first_name")
+    push()
+    elsewhere = fresh(elsewhere)
+    elsewhere.phone = "1"
+    elsewhere.save()
+    assert [(c.name, c.known, c.becomes) for c in next_push(elsewhere)] == [("phone", None, "1")]
+    push()
+    there_now = conversion.contacts[ANN]["variables"]
+    assert there_now == {"first_name": "Anna", "title": "Boss", "plan": "pro", "phone": "1"}
+
+
+def test_a_variable_that_was_taken_away_is_not_cleared_there_again(conversion, elsewhere):
+    del conversion.contacts[ANN]["variables"]["plan"]
+    found = take(elsewhere, "plan")
+    assert found.custom_variables == {}
+    found.save()
+    push()
+    assert len(sent(conversion)) == 1
+    assert fresh(found).sync_status == Status.SYNCED
+
+
+def test_a_row_that_waits_with_a_change_of_its_own_is_pushed(conversion, elsewhere):
+    elsewhere.phone = "1"
+    elsewhere.save()
+    found = take(elsewhere, "first_name")
+    assert found.sync_status == Status.PENDING
+    assert [change.name for change in next_push(found)] == ["phone"]
+    push()
+    assert conversion.contacts[ANN]["variables"]["first_name"] == "Anna"
+    assert conversion.contacts[ANN]["variables"]["phone"] == "1"
+
+
+def test_a_change_that_waits_and_is_given_up_for_theirs_is_not_sent(conversion, elsewhere):
+    elsewhere.first_name = "Anne"
+    elsewhere.save()
+    take(elsewhere, "first_name")
+    push()
+    assert conversion.contacts[ANN]["variables"]["title"] == "Chief"
+    assert fresh(elsewhere).sync_status == Status.SYNCED
+
+
+def test_a_row_in_flight_or_in_doubt_is_sent_again(conversion, elsewhere, in_flight):
+    elsewhere.phone = "1"
+    elsewhere.save()
+    in_flight(lambda: take_theirs(fresh(elsewhere), there(first_name="Anna"), ["first_name"]))
+    push()
+    assert conversion.contacts[ANN]["variables"]["first_name"] == "Anna"
+    assert fresh(elsewhere).sync_status == Status.SYNCED
+
+
+def test_only_the_chosen_fields_of_a_stale_row_are_written(conversion, elsewhere):
+    stale = fresh(elsewhere)
+    Contact.objects.update(phone="1")
+    take(stale, "first_name")
+    assert fresh(elsewhere).phone == "1"
+
+
+def test_what_a_company_takes_changes_nothing_there(conversion):
+    row = company(base_domain="a.example", industry="Steel", size="1-10")
+    push()
+    record = conversion.companies["C1"]
+    record["baseDomain"] = "b.example"
+    record["variables"] |= {"industry": "Iron", "size": "11-50"}
+    found = take(row, "base_domain", "industry")
+    push()
+    assert (record["baseDomain"], record["variables"]["size"]) == ("b.example", "11-50")
+    assert (found.base_domain, found.industry, found.size) == ("b.example", "Iron", "1-10")
+    assert (found.sync_status, next_push(found)) == (Status.SYNCED, [])
 
 
 def test_a_variable_that_they_do_not_have_is_taken_away():

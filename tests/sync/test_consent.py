@@ -6,7 +6,9 @@ import datetime
 
 import pytest
 
+from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import (
+    ApiGate,
     Company,
     Contact,
     Deletion,
@@ -15,13 +17,20 @@ from conversion_sync.models import (
     attributed,
 )
 from conversion_sync.models.fields import db_now
-from conversion_sync.sync.outbox import PATIENCE
+from conversion_sync.status.messages import in_words
+from conversion_sync.sync.drain import drain
+from conversion_sync.sync.kinds.contact import Contacts
+from conversion_sync.sync.kinds.subscription import most_guarded
+from conversion_sync.sync.loop import perform
 from conversion_sync.sync.resync import forget, orphan_opt_outs, rows_to_forget
+from conversion_sync.sync.run import Run
+from conversion_sync.sync.states import PATIENCE
 from tests.kit import (
     ANN,
     BOB,
     HOUR,
     SECOND,
+    TOKEN,
     claimed,
     contact,
     engagement,
@@ -128,7 +137,7 @@ def test_what_comes_after_an_unsent_opt_out_is_blocked_unless_somebody_overrides
     assert statuses(conversion) == [["UNSUBSCRIBED"]]
     assert log() == [("UNSUBSCRIBED", "SYNCED"), ("SUBSCRIBED", "FAILED")]
     assert last().last_error_code == "CONSENT_BLOCKED"
-    assert last().last_error_message == "An opt-out stands in the log."
+    assert in_words(last().last_error_message) == "An opt-out stands in the log."
 
 
 def test_an_older_change_that_is_tried_again_is_superseded_by_a_newer_that_was_sent(conversion):
@@ -178,14 +187,65 @@ def test_an_opt_out_does_not_wait_for_a_contact_that_is_pending_or_failed(conver
     assert remote(conversion) == "UNSUBSCRIBED"
 
 
-def test_an_opt_out_waits_for_a_contact_that_was_never_confirmed(conversion):
-    conversion.fail("500", path="/contacts/batch$")
-    contact(subscription_status="UNSUBSCRIBED")
+@pytest.mark.parametrize("columns", [{}, {"claim": TOKEN, "sync_status": Status.SENDING}])
+def test_an_opt_out_waits_for_the_first_push_of_its_contact(conversion, columns):
+    row = contact(subscription_status="UNSUBSCRIBED")
+    write(row, due_at=db_now("default") + HOUR, **columns)
     push()
     assert statuses(conversion) == []
     later()
     push()
+    assert [call.path for call in conversion.calls] == ["/contacts/batch", BATCH]
     assert remote(conversion) == "UNSUBSCRIBED"
+
+
+@pytest.mark.parametrize("fault", ["400", "500", "drop_before"])
+def test_an_opt_out_goes_by_its_address_once_the_first_push_failed(conversion, fault):
+    # Somebody else has made the record.
+    conversion.app.store.upsert_contacts([{"email": ANN}])
+    row = contact(subscription_status="UNSUBSCRIBED")
+    conversion.fail(fault, path="/contacts/batch$")
+    push()
+    assert fresh(row).synced_revision == 0
+    assert remote(conversion) == "UNSUBSCRIBED"
+
+
+@pytest.mark.parametrize("fault", ["400", "500", "drop_before"])
+def test_an_opt_out_that_finds_nobody_says_so_and_goes_again_with_the_record(conversion, fault):
+    row = contact(subscription_status="UNSUBSCRIBED")
+    conversion.fail(fault, path="/contacts/batch$")
+    push()
+    before = fresh(row)
+    change = last()
+    assert (change.sync_status, change.last_error_code) == (
+        "FAILED",
+        ErrorCode.NOTHING_TO_UNSUBSCRIBE,
+    )
+    assert in_words(change.last_error_message) == "Conversion knows nobody by this address."
+    assert (before.revision, before.sent_key) == (1, ANN)
+    assert before.subscription_status == "UNSUBSCRIBED"
+    Contact.objects.all().sync_now()
+    push()
+    assert remote(conversion) == "UNSUBSCRIBED"
+    assert log()[-1] == ("UNSUBSCRIBED", "SYNCED")
+    assert not SubscriptionChange.objects.failed().exists()
+
+
+def test_an_opt_out_in_flight_that_found_nobody_before_the_record_was_made_goes_again(
+    conversion, in_flight
+):
+    row = contact(subscription_status="UNSUBSCRIBED")
+    write(row, failing_since=db_now("default"), due_at=db_now("default") + HOUR)
+
+    def arrive() -> None:
+        later()
+        other = Run("default", 10)
+        perform(other, Contacts().deliver(other, 1))
+
+    in_flight(arrive, "set_subscriptions")
+    push()
+    assert remote(conversion) == "UNSUBSCRIBED"
+    assert log() == [("UNSUBSCRIBED", "SUPERSEDED"), ("UNSUBSCRIBED", "SYNCED")]
 
 
 @pytest.mark.parametrize("state", [Status.PENDING, Status.SENDING])
@@ -214,13 +274,18 @@ def test_an_opt_out_without_a_contact_goes_by_its_address(conversion, settings):
     assert remote(conversion) == "UNSUBSCRIBED"
 
 
-def test_an_opt_out_of_whom_the_api_does_not_know_no_longer_matters(conversion):
+def test_an_opt_out_of_whom_neither_side_knows_says_so(conversion):
     row = synced_contact()
     subscribe(row, "UNSUBSCRIBED")
     row.delete()
+    conversion.reset()
     push()
-    assert conversion.contacts == {}
-    assert log() == [("UNSUBSCRIBED", "SUPERSEDED")]
+    assert log() == [("UNSUBSCRIBED", "FAILED")]
+    assert last().last_error_code == ErrorCode.NOTHING_TO_UNSUBSCRIBE
+    contact()
+    push()
+    assert remote(conversion) == "UNSUBSCRIBED"
+    assert [state for _, state in log()] == ["SUPERSEDED", "SYNCED"]
 
 
 def test_a_change_in_flight_of_a_contact_that_is_deleted_does_not_wait_for_ever(
@@ -383,7 +448,7 @@ def test_an_opt_out_that_the_api_knows_of_blocks_and_is_entered_in_the_log(conve
     assert log() == [("SUBSCRIBED", "FAILED"), ("UNSUBSCRIBED", "SYNCED")]
     blocked = SubscriptionChange.objects.earliest("pk")
     assert blocked.last_error_code == "CONSENT_BLOCKED"
-    assert "Conversion says" in blocked.last_error_message
+    assert "Conversion says" in in_words(blocked.last_error_message)
     assert last().source == "Conversion"
     assert fresh(old).subscription_status == "UNSUBSCRIBED"
 
@@ -514,7 +579,43 @@ def test_a_contact_that_is_lost_again_and_again_is_pushed_again_once(conversion)
     assert log() == [("SUBSCRIBED", "FAILED")]
 
 
-def test_guarded_changes_are_claimed_a_few_at_a_time(conversion):
+@pytest.mark.parametrize(
+    ("settings_", "most"),
+    [
+        ({"CONCURRENCY": 24}, 24),
+        ({"CONCURRENCY": 4}, 4),
+        ({"CONCURRENCY": 4, "LEASE": 90}, 12),
+        ({"CONCURRENCY": 1}, 1),
+        # One round has no time for all its slots.
+        ({"CONCURRENCY": 24, "RATE_LIMIT": 1, "LEASE": 45}, 5),
+        ({"CONCURRENCY": 24, "RATE_LIMIT": 0.1, "LEASE": 45}, 1),
+    ],
+)
+def test_the_gets_of_guarded_changes_fit_into_a_lease(conversion, settings, settings_, most):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, **settings_}
+    assert most_guarded() == most
+
+
+@pytest.mark.parametrize("word", ["BOUNCED", "complained", True, 7, {"status": "SUBSCRIBED"}])
+def test_a_word_that_nobody_knows_holds_the_change(conversion, old, word):
+    conversion.contacts[ANN]["subscriptionStatus"] = word
+    subscribe(old)
+    push()
+    assert statuses(conversion) == []
+    assert (last().sync_status, last().last_error_code) == ("FAILED", "CONSENT_BLOCKED")
+    assert "nobody here knows" in in_words(last().last_error_message)
+
+
+@pytest.mark.parametrize("word", [None, "", "SUBSCRIBED", "pending", " Subscribed "])
+def test_a_word_that_is_understood_holds_nothing(conversion, old, word):
+    conversion.contacts[ANN]["subscriptionStatus"] = word
+    subscribe(old)
+    push()
+    assert statuses(conversion) == [["SUBSCRIBED"]]
+
+
+def test_guarded_changes_are_claimed_a_few_at_a_time(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CONCURRENCY": 8}
     for number in range(20):
         contact(f"c{number}@x.example")
     push()
@@ -524,7 +625,8 @@ def test_guarded_changes_are_claimed_a_few_at_a_time(conversion):
     conversion.set_status("c7@x.example", "UNSUBSCRIBED")
     Contact.objects.update(subscription_status="SUBSCRIBED")
     push()
-    assert [len(call) for call in statuses(conversion)] == [7, 8, 4]
+    sizes = [len(call) for call in statuses(conversion)]
+    assert (sum(sizes), max(sizes) <= 8) == (19, True)
     assert len(gets(conversion)) == 20
     assert remote(conversion, "c7@x.example") == "UNSUBSCRIBED"
     assert remote(conversion, "c8@x.example") == "SUBSCRIBED"
@@ -633,7 +735,162 @@ def test_a_contact_deleted_while_its_old_address_is_asked_about_takes_nothing_ov
     later()
     push()
     assert conversion.contacts == {}
-    assert not SubscriptionChange.objects.exists()
+    # What was said at the old address stands there, and nowhere else.
+    assert log() == [("UNSUBSCRIBED", "SYNCED")]
+    assert log(BOB) == []
+
+
+# A deletion
+
+
+def test_the_opt_out_of_a_record_that_is_deleted_stands_for_its_address(conversion):
+    row = synced_contact()
+    conversion.set_status(ANN, "UNSUBSCRIBED")
+    row.delete()
+    push()
+    assert conversion.contacts == {}
+    change = last()
+    assert (change.address, change.contact, change.source) == (ANN, None, "Conversion")
+    again = contact(subscription_status="SUBSCRIBED")
+    push()
+    assert remote(conversion) == "UNSUBSCRIBED"
+    assert statuses(conversion) == [["UNSUBSCRIBED"]]
+    assert fresh(again).subscription_status == "UNSUBSCRIBED"
+
+
+def test_who_is_added_again_before_the_deletion_is_sent_is_still_opted_out(conversion):
+    row = synced_contact()
+    conversion.set_status(ANN, "UNSUBSCRIBED")
+    row.delete()
+    contact(subscription_status="SUBSCRIBED")
+    push()
+    assert remote(conversion) == "UNSUBSCRIBED"
+    assert statuses(conversion) == [["UNSUBSCRIBED"]]
+    assert log()[0] == ("SUBSCRIBED", "SUPERSEDED")
+
+
+def test_an_override_covers_the_opt_out_of_a_deleted_record_that_our_log_knew(conversion):
+    synced_contact(subscription_status="UNSUBSCRIBED").delete()
+    with attributed(override=True, reason="She asked us."):
+        contact(subscription_status="SUBSCRIBED")
+    push()
+    assert remote(conversion) == "SUBSCRIBED"
+
+
+def test_an_override_does_not_cover_the_opt_out_of_a_deleted_record_that_nobody_knew(conversion):
+    row = synced_contact()
+    conversion.set_status(ANN, "UNSUBSCRIBED")
+    row.delete()
+    with attributed(override=True, reason="She asked us."):
+        contact(subscription_status="SUBSCRIBED")
+    push()
+    assert remote(conversion) == "UNSUBSCRIBED"
+
+
+def test_what_the_log_knows_of_an_address_is_not_entered_twice(conversion):
+    synced_contact(subscription_status="UNSUBSCRIBED").delete()
+    push()
+    assert log() == [("UNSUBSCRIBED", "SYNCED")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "state"),
+    [
+        ("500", {}, Status.PENDING),
+        ("drop_before", {}, Status.PENDING),
+        ("garbage", {}, Status.PENDING),
+        ("429", {"headers": {"Retry-After": "100"}}, Status.PENDING),
+        ("403", {}, Status.PENDING),
+        ("400", {}, Status.FAILED),
+        ("html", {"status": 404}, Status.FAILED),
+    ],
+)
+def test_nothing_is_deleted_where_the_api_does_not_say(conversion, fault, options, state):
+    synced_contact().delete()
+    conversion.fail(fault, method="GET", **options)
+    drain()
+    assert Deletion.objects.get().sync_status == state
+    assert list(conversion.contacts) == [ANN]
+    assert "DELETE" not in [call.method for call in conversion.calls]
+    Deletion.objects.retry_failed()
+    ApiGate.write("default", blocked_until=None)
+    later()
+    push()
+    assert conversion.contacts == {}
+
+
+def test_whom_we_deleted_before_is_asked_about_though_we_have_just_made_the_record(conversion):
+    synced_contact().delete()
+    push()
+    again = synced_contact()
+    conversion.set_status(ANN, "UNSUBSCRIBED")
+    subscribe(again)
+    push()
+    assert remote(conversion) == "UNSUBSCRIBED"
+    assert gets(conversion) == [ANN, ANN]
+
+
+# Keys that are kept
+
+
+@pytest.fixture
+def kept(conversion, settings) -> Contact:
+    """A contact whose old email stays in Conversion, where the person has opted out."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "DELETE_CHANGED_KEYS": False}
+    row = synced_contact(subscription_status="SUBSCRIBED")
+    conversion.set_status(ANN, "UNSUBSCRIBED")
+    row.email = BOB
+    row.save()
+    return row
+
+
+def test_the_opt_out_of_an_email_that_is_kept_is_carried_over(conversion, kept):
+    push()
+    assert remote(conversion) == remote(conversion, BOB) == "UNSUBSCRIBED"
+    assert [status for status, _ in log(BOB)] == ["SUBSCRIBED", "UNSUBSCRIBED"]
+    assert ("SUBSCRIBED", "SYNCED") not in log(BOB)
+    assert log()[-1] == ("UNSUBSCRIBED", "SYNCED")
+    assert "DELETE" not in [call.method for call in conversion.calls]
+
+
+def test_other_changes_wait_for_the_question_about_an_email_that_is_kept(conversion, kept):
+    conversion.fail("500", method="GET")
+    push()
+    assert fresh(kept).sync_status == Status.SYNCED
+    assert ["SUBSCRIBED"] not in statuses(conversion)[1:]
+    assert log(BOB) == [("SUBSCRIBED", "PENDING")]
+    later()
+    push()
+    assert remote(conversion, BOB) == "UNSUBSCRIBED"
+
+
+def test_whoever_has_the_email_next_does_not_wait_for_the_question(conversion, kept):
+    conversion.fail("400", method="GET")
+    other = contact(first_name="Other")
+    push()
+    assert Deletion.objects.get().sync_status == Status.FAILED
+    assert fresh(other).sync_status == Status.SYNCED
+    assert conversion.contacts[ANN]["variables"] == {"first_name": "Other"}
+
+
+def test_an_email_that_is_kept_and_comes_back_is_not_asked_about(conversion, kept):
+    kept.email = ANN
+    kept.save()
+    push()
+    assert not Deletion.objects.exists()
+    assert list(conversion.contacts) == [ANN]
+    assert "DELETE" not in [call.method for call in conversion.calls]
+
+
+def test_companies_whose_id_is_kept_leave_nothing(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "DELETE_CHANGED_KEYS": False}
+    row = Company.objects.create(external_id="C1")
+    push()
+    row.external_id = "C2"
+    row.save()
+    push()
+    assert not Deletion.objects.exists()
+    assert list(conversion.companies) == ["C1", "C2"]
 
 
 # For ever

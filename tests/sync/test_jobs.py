@@ -15,20 +15,22 @@ from conversion_sync.models import (
     Contact,
     Deletion,
     Engagement,
+    Heartbeat,
     Status,
     SubscriptionChange,
 )
-from conversion_sync.models.base import PERSON
 from conversion_sync.models.fields import db_now
+from conversion_sync.models.state import PERSON
 from conversion_sync.sync import jobs
-from conversion_sync.sync.compare import compare_many
+from conversion_sync.sync.compare import comparisons
 from conversion_sync.sync.drain import anything_ready, drain
+from conversion_sync.sync.loop import perform
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.selection import Unsayable
 from tests.kit import (
     ANN,
     BOB,
-    HOUR,
+    MINUTE,
     SECOND,
     TOKEN,
     company,
@@ -65,6 +67,10 @@ def small_steps(monkeypatch):
     monkeypatch.setattr(jobs, "MOMENT", 0)
 
 
+def step(run: Run) -> int:
+    return perform(run, jobs.deliver(run, 8))
+
+
 def test_a_job_works_off_all_its_rows_and_says_so(conversion, small_steps):
     many(5)
     push()
@@ -79,7 +85,7 @@ def test_what_only_writes_does_not_wait_for_the_calls_between_two_steps(small_st
     monkeypatch.setattr(jobs, "MOMENT", 60)
     many(5)
     job = jobs.start(Action.SYNC_NOW, Contact)
-    assert jobs.step(Run("default", 60)) == 5
+    assert step(Run("default", 60)) == 5
     job.refresh_from_db()
     assert job.done == 5
 
@@ -87,7 +93,7 @@ def test_what_only_writes_does_not_wait_for_the_calls_between_two_steps(small_st
 def test_a_job_over_no_rows_is_finished_at_once():
     job = jobs.start(Action.SYNC_NOW, Contact)
     assert job.finished_at is not None
-    assert not jobs.any_waiting("default")
+    assert not jobs.waiting("default").exists()
 
 
 def test_a_job_is_something_to_do(conversion):
@@ -141,16 +147,15 @@ def test_a_quick_job_does_not_wait_for_the_end_of_a_long_one(small_steps, conver
     quick = jobs.start(Action.SYNC_NOW, Contact, [Q(key="c000@x.example")])
     run = Run("default", 10)
     for _ in range(3):
-        jobs.step(run)
+        step(run)
     assert BulkJob.objects.get(pk=quick.pk).done == 1
     assert BulkJob.objects.get(pk=long.pk).done == 4
 
 
-def test_nobody_waits_behind_the_rows_of_a_job(conversion, monkeypatch):
+def test_nobody_waits_behind_the_rows_of_a_job(conversion):
     row = synced_contact()
     jobs.start(Action.SYNC_NOW, Contact)
-    monkeypatch.setattr(jobs, "any_waiting", lambda using: False)
-    ApiGate.write("default", next_slot_at=db_now("default") + HOUR)
+    ApiGate.write("default", next_slot_at=db_now("default") + 20 * SECOND)
     drain(0.5)
     found = fresh(row)
     assert (found.sync_status, found.priority) == (Status.PENDING, 1)
@@ -196,7 +201,7 @@ def test_whoever_opted_out_is_left_as_they_are(conversion):
 def test_an_opt_out_in_bulk_goes_through_at_once(conversion):
     synced_contact(subscription_status="SUBSCRIBED")
     jobs.start(Action.SET_SUBSCRIPTION, Contact, status="UNSUBSCRIBED", reason="x")
-    jobs.step(Run("default", 10))
+    step(Run("default", 10))
     change = SubscriptionChange.objects.get(status="UNSUBSCRIBED")
     assert change.priority == PERSON
     push()
@@ -216,7 +221,9 @@ def test_failed_deletions_are_discarded(conversion):
     row = Deletion.objects.create(kind="contact", key=ANN)
     write(row, sync_status=Status.FAILED, due_at=None)
     assert run_job(Action.DISCARD_FAILED, Deletion).affected == 1
-    assert not Deletion.objects.exists()
+    # Nothing is deleted; Conversion is asked whether the person has opted out.
+    assert fresh(row).only_asks
+    assert not any(call.method == "DELETE" for call in conversion.calls)
 
 
 def test_a_job_that_is_cancelled_leaves_the_rest_alone(conversion, small_steps):
@@ -243,7 +250,7 @@ def test_a_job_that_somebody_works_on_is_left_to_them_until_their_lease_is_over(
     synced_contact()
     job = jobs.start(Action.SYNC_NOW, Contact)
     held = BulkJob.objects.filter(pk=job.pk)
-    held.update(claim=TOKEN, leased_until=db_now("default") + HOUR)
+    held.update(claim=TOKEN, leased_until=db_now("default") + MINUTE / 2)
     push()
     assert held.get().done == 0
     held.update(leased_until=db_now("default") - SECOND)
@@ -262,7 +269,7 @@ def test_a_step_whose_claim_was_lost_does_and_counts_nothing(conversion, monkeyp
         return affected
 
     monkeypatch.setattr(jobs, "act", act)
-    jobs.step(Run("default", 10))
+    step(Run("default", 10))
     job.refresh_from_db()
     assert job.done == 0
     assert fresh(row).sync_status == Status.SYNCED
@@ -282,7 +289,7 @@ def test_a_step_begins_where_the_one_before_it_ended(small_steps, monkeypatch):
         return now
 
     monkeypatch.setattr(jobs, "db_now", db_now)
-    jobs.step(Run("default", 10))
+    step(Run("default", 10))
     job.refresh_from_db()
     assert (job.done, job.cursor) == (4, job.last_pk)
 
@@ -297,7 +304,7 @@ def test_a_database_that_fails_for_a_moment_ends_no_job(conversion, monkeypatch)
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(jobs, "act", act)
-    jobs.step(Run("default", 10))
+    step(Run("default", 10))
     job.refresh_from_db()
     assert (job.done, job.error) == (1, "")
     assert fresh(row).sync_status == Status.PENDING
@@ -309,7 +316,7 @@ def test_a_job_that_another_takes_first_is_left(monkeypatch):
     real = jobs.uuid.uuid4  # type: ignore[attr-defined]
 
     def uuid4():
-        BulkJob.objects.update(claim=TOKEN, leased_until=db_now("default") + HOUR)
+        BulkJob.objects.update(claim=TOKEN, leased_until=db_now("default") + MINUTE / 2)
         return real()
 
     monkeypatch.setattr("uuid.uuid4", uuid4)
@@ -378,12 +385,13 @@ def test_a_comparison_says_whom_it_could_not_ask_about(conversion):
     assert finding["error"] == "INTERNAL_ERROR"
 
 
-def test_a_comparison_goes_on_where_a_shut_gate_stopped_it(conversion):
+def test_a_comparison_goes_on_where_a_shut_gate_stopped_it(conversion, one_at_a_time):
     synced_contact()
     job = jobs.start(Action.COMPARE, Contact)
     conversion.fail("429", headers={"Retry-After": "60"})
     synced_before = len(conversion.calls)
     row = company()
+    Heartbeat.write("default", turn="company")
     push()  # the 429 is for the company
     assert fresh(row).sync_status == Status.PENDING
     job.refresh_from_db()
@@ -398,12 +406,12 @@ def test_a_comparison_goes_on_where_a_shut_gate_stopped_it(conversion):
 def test_a_comparison_without_time_is_left_for_the_next_drain(conversion):
     synced_contact()
     job = jobs.start(Action.COMPARE, Contact)
-    assert jobs.step(Run("default", 0)) == 0
+    assert step(Run("default", 0)) == 0
     job.refresh_from_db()
     assert (job.done, job.claim, job.finished_at) == (0, None, None)
 
 
-def test_a_long_job_asks_for_another_drain(conversion, small_steps):
+def test_a_long_job_asks_for_another_drain(conversion, one_at_a_time, small_steps):
     many(10)
     push()
     job = jobs.start(Action.COMPARE, Contact)
@@ -414,18 +422,18 @@ def test_a_long_job_asks_for_another_drain(conversion, small_steps):
 
 
 def test_a_drain_whose_time_is_over_as_a_step_begins_is_followed_by_another(
-    conversion, small_steps, monkeypatch
+    conversion, one_at_a_time, small_steps, monkeypatch
 ):
     many(6)
     push()
     job = jobs.start(Action.COMPARE, Contact)
-    real, begun = compare_many, list[bool]()
+    real, begun = comparisons, list[bool]()
 
     def counting(*args, **kwargs):
         begun.append(True)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(jobs, "compare_many", counting)
+    monkeypatch.setattr(jobs, "comparisons", counting)
     report = drain(60, stop=lambda: len(begun) > 1)
     job.refresh_from_db()
     assert job.done == 2

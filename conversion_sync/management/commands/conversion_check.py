@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core import checks
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS
 
 from conversion_sync.api import errors
 from conversion_sync.conf import conf
+from conversion_sync.models.database import database
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.remote import client
 
@@ -23,6 +23,9 @@ NOBODY = "conversion-sync-check@invalid.example"
 REMEDIES: tuple[tuple[type[errors.ConversionError], str], ...] = (
     (errors.NotSent, "Check the network, the name in BASE_URL, its certificate and any proxy."),
     (errors.NoAnswer, "What answers there is not the API, or is down: check BASE_URL, try again."),
+    (errors.ContentRefused, "Something before the API refuses the call: a proxy or a firewall."),
+    (errors.ForeignAnswer, "What answers there is not the API: check BASE_URL and any proxy."),
+    (errors.Unavailable, "The API is not available now, and said when to come back: wait."),
     (errors.Redirected, "Redirects are never followed: set BASE_URL to where the API really is."),
     (errors.Unauthorized, "The API key is not accepted: set API_KEY to one that is."),
     (errors.RateLimited, "Too many calls with this key: lower RATE_LIMIT, or try again later."),
@@ -41,7 +44,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012  # as Django declares it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+        parser.add_argument("--database", default=database())
 
     def handle(self, *args: Any, **options: Any) -> None:
         settings_are_well = self._check_settings()

@@ -6,9 +6,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import DEFAULT_DB_ALIAS
 
 from conversion_sync.conf import conf
+from conversion_sync.models.database import database
 from conversion_sync.sync.prune import prune
 
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--days", type=float, help="default: the setting CALL_LOG_DAYS")
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+        parser.add_argument("--database", default=database())
 
     def handle(self, *args: Any, **options: Any) -> None:
         days = conf.call_log_days if options["days"] is None else options["days"]

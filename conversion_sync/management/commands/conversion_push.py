@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS
 from tqdm import tqdm
 
 from conversion_sync.management.words import gate_words, obstacle
+from conversion_sync.models.database import database
+from conversion_sync.status.overview import Overview, overview
+from conversion_sync.status.waits import waits
 from conversion_sync.sync.drain import DrainReport
-from conversion_sync.sync.overview import Overview, overview, waits
 from conversion_sync.sync.worker import Worker, push
 
 __all__ = ["Command"]
@@ -33,7 +34,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--forever", action="store_true", help="go on until told to stop")
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+        parser.add_argument("--database", default=database())
 
     def handle(self, *args: Any, **options: Any) -> None:
         using = options["database"]

@@ -7,9 +7,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS
 from tqdm import tqdm
 
+from conversion_sync.models.database import database
 from conversion_sync.sync import resync
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kind", nargs="?", choices=[*resync.KINDS], help="default: both")
         parser.add_argument("--no-input", action="store_true", help="don't ask first")
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+        parser.add_argument("--database", default=database())
 
     def handle(self, *args: Any, **options: Any) -> None:
         using, kinds = options["database"], [options["kind"]] if options["kind"] else resync.KINDS

@@ -10,11 +10,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import DEFAULT_DB_ALIAS
 
 from conversion_sync.management.words import gate_words, obstacle
 from conversion_sync.models import Status
-from conversion_sync.sync.overview import Overview, overview, span
+from conversion_sync.models.database import database
+from conversion_sync.status.facts import facts
+from conversion_sync.status.overview import Overview, overview
+from conversion_sync.status.spans import span
+from conversion_sync.status.verdict import Verdict, verdict
 
 __all__ = ["Command"]
 
@@ -26,27 +29,31 @@ class Command(BaseCommand):
     """Prints the overview."""
 
     help = (
-        "Shows the rows by kind and status (~: about so many), the oldest row that is due, the "
-        "gate and the last drain. Exit status 2 when rows are due and nobody sends them."
+        "Shows the rows by kind and status (~: about so many), how the whole stands in a sentence, "
+        "the oldest row that is due, the gate and the last drain. Exit status 2 when rows are due "
+        "and nobody sends them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="for programs; times in UTC")
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+        parser.add_argument("--database", default=database())
 
     def handle(self, *args: Any, **options: Any) -> None:
-        state = overview(options["database"])
+        using = options["database"]
+        state = overview(using)
+        found = verdict(facts(state, using))
         if options["json"]:
-            self.stdout.write(DjangoJSONEncoder(indent=2).encode(_as_json(state)))
+            self.stdout.write(DjangoJSONEncoder(indent=2).encode(_as_json(state, found)))
         else:
-            for line in (*_table(state), *_sentences(state)):
+            for line in (*_table(state), "", *_verdict(found), *_sentences(state)):
                 self.stdout.write(line)
         if state.enabled and not state.working:
             sys.exit(NOBODY_WORKS)
 
 
-def _as_json(state: Overview) -> dict[str, Any]:
+def _as_json(state: Overview, found: Verdict) -> dict[str, Any]:
     return {
+        "verdict": {**dataclasses.asdict(found), "is_good": found.is_good},
         **dataclasses.asdict(state),
         "due": state.due,
         "oldest_due": state.oldest.oldest_due if state.oldest else None,
@@ -72,14 +79,24 @@ def _row(cells: Sequence[str]) -> str:
     return f"{cells[0]:<22}" + "".join(f"{cell:>12}" for cell in cells[1:])
 
 
+def _verdict(found: Verdict) -> Iterator[str]:
+    yield found.words
+    if found.advice:
+        yield found.advice
+
+
 def _sentences(state: Overview) -> Iterator[str]:
-    yield ""
     if (oldest := state.oldest) and oldest.oldest_due:
         age = span((state.now - oldest.oldest_due).total_seconds())
         yield f"Oldest due row: due for {age} ({oldest.label}); {state.due:,} due in all."
     else:
         yield "Oldest due row: none."
     yield obstacle(state) or gate_words(state)
+    for trouble in state.troubles:
+        yield (
+            f"Nothing is sent of the {trouble.label}: {trouble.error} The log of the worker says "
+            "more; the others go on."
+        )
     yield _last_drain(state)
     if not state.working:
         yield (

@@ -1,0 +1,1 @@
+"""Something done to many rows at once."""

@@ -1,0 +1,79 @@
+"""Calls of the API in the admin: the log, and the page of a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from conversion_sync.admin import badges
+from conversion_sync.admin.lists.filters import recent_values
+from conversion_sync.admin.lists.read_only import LogAdmin
+from conversion_sync.admin.pages.calls import rows_of
+from conversion_sync.admin.synced import SyncedAdmin
+from conversion_sync.models import ApiCall
+from conversion_sync.status.errors import remedy
+from conversion_sync.status.overview import MODELS
+
+__all__ = ["ApiCallAdmin"]
+
+#: The most of an error's message that a list shows, and a page.
+LIST_LENGTH, PAGE_LENGTH = 90, 2000
+
+
+@admin.register(ApiCall)
+class ApiCallAdmin(LogAdmin):
+    """The call log."""
+
+    change_form_template = "admin/conversion_sync/call_change_form.html"
+    fields = ("started_at", "endpoint", "rows", "duration", "answer", "whole_error")
+    readonly_fields = fields
+    list_display = ("started_at", "endpoint", "rows", "duration", "answer", "error")
+    list_display_links = ("started_at", "endpoint")
+    list_filter = (
+        recent_values("endpoint", gettext_lazy("endpoint")),
+        recent_values("error_code", gettext_lazy("error")),
+        "started_at",
+    )
+    sortable_by = ("started_at",)
+
+    @admin.display(description=gettext_lazy("duration"))
+    def duration(self, call: ApiCall) -> str:
+        """How long the call took."""
+        return _("%d ms") % call.duration_ms
+
+    @admin.display(description=gettext_lazy("HTTP status"))
+    def answer(self, call: ApiCall) -> str:
+        """The HTTP status, if there was an answer."""
+        return str(call.http_status) if call.http_status else _("none")
+
+    @admin.display(description=gettext_lazy("error"))
+    def error(self, call: ApiCall) -> str | SafeString:
+        """What went wrong, if anything did."""
+        if not call.error_code:
+            return ""
+        return badges.error(badges.one_line(call.error_message, LIST_LENGTH), call.error_code)
+
+    @admin.display(description=gettext_lazy("error"))
+    def whole_error(self, call: ApiCall) -> str | SafeString:
+        """What went wrong, at length, and what to do."""
+        if not call.error_code:
+            return _("none")
+        return format_html(
+            '{}<p class="cs-remedy">{}</p>',
+            badges.error(badges.one_line(call.error_message, PAGE_LENGTH), call.error_code),
+            remedy(call.error_code),
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        of_site = map(self.admin_site._registry.get, MODELS)
+        admins = [each for each in of_site if isinstance(each, SyncedAdmin)]
+        context["kinds"] = list(rows_of(kwargs["obj"], request, admins))
+        return super().render_change_form(request, context, *args, **kwargs)

@@ -1,0 +1,101 @@
+"""The form of a contact: consent is changed knowingly, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import router
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from conversion_sync.admin.forms.record import RecordForm
+from conversion_sync.models import Contact, Subscription, SubscriptionChange
+from conversion_sync.status import times
+
+__all__ = ["ContactForm"]
+
+
+class ContactForm(RecordForm):
+    """Knows who fills it in (``user``), and what the consent log says of the contact."""
+
+    user: ClassVar[Any]
+    LAST_WRITE_WINS = frozenset({"subscription_status"})
+    CARRIED_OVER = gettext_lazy("The subscription is carried over.")
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=1000,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=gettext_lazy("Why the subscription changes, for the consent log."),
+    )
+
+    class Meta:
+        model = Contact
+        fields = "__all__"
+
+    #: Whether this save lifts an opt-out, knowingly and with a reason.
+    overrides = False
+
+    @property
+    def changes_subscription(self) -> bool:
+        """Whether the person chose another subscription than the form had shown."""
+        return "subscription_status" in self.changed_data
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        if "subscription_status" in self.cleaned_data and self.changes_subscription:
+            self._respect_opt_out(self.cleaned_data["subscription_status"])
+        return self.cleaned_data
+
+    def _respect_opt_out(self, status: str) -> None:
+        if status == Subscription.UNSUBSCRIBED or not (opted_out := self._opted_out()):
+            return
+        if not status:
+            self.add_error(
+                "subscription_status",
+                ValidationError(
+                    _("%(opted_out)s The entry can't be blanked.") % {"opted_out": opted_out},
+                    code="opted_out",
+                ),
+            )
+        elif not self.user.has_perm("conversion_sync.override_consent"):
+            self.add_error(
+                "subscription_status",
+                ValidationError(
+                    _(
+                        "%(opted_out)s It would not be sent. Only somebody with the permission "
+                        "to subscribe people who opted out can change it, with a reason."
+                    )
+                    % {"opted_out": opted_out},
+                    code="opted_out",
+                ),
+            )
+        elif not self.cleaned_data.get("reason"):
+            self.add_error(
+                "reason",
+                ValidationError(
+                    _("%(opted_out)s To subscribe this person anyway, give the reason.")
+                    % {"opted_out": opted_out},
+                    code="reason",
+                ),
+            )
+        else:
+            self.overrides = True
+
+    def _opted_out(self) -> str:
+        """Say that an opt-out stands; blank if none does."""
+        contact: Any = self.instance
+        key = Contact.normal_key(self.cleaned_data.get("email") or contact.email)
+        using = router.db_for_write(Contact, instance=contact)
+        people = [(contact.pk, key)]
+        (standing,) = SubscriptionChange.standing_opt_outs(using, people)
+        if standing is not None:
+            return _("This person opted out on %(date)s.") % {
+                "date": times.exact(standing.created_at)
+            }
+        if self.initial.get("subscription_status") == Subscription.UNSUBSCRIBED:
+            return _("This person has opted out.")
+        return ""

@@ -1,0 +1,1 @@
+"""Lists of rows that stay fast at any size."""

@@ -1,0 +1,107 @@
+"""Filters of the lists; none of them reads a whole table to offer its choices."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from conversion_sync.admin.site import Admin
+from conversion_sync.models import Status
+from conversion_sync.status import errors
+from conversion_sync.sync.readiness import RETRYING
+
+__all__ = [
+    "ErrorFilter",
+    "EventStatusFilter",
+    "RecordStatusFilter",
+    "recent_values",
+]
+
+#: So many of the newest rows are looked at for the values of a column.
+RECENT = 1000
+
+
+class RecordStatusFilter(admin.SimpleListFilter):
+    """The state of a row, in the words of its badge."""
+
+    title = _("sync status")
+    parameter_name = "status"
+    states: ClassVar[dict[str, tuple[Any, Q]]] = {
+        "synced": (_("Synced"), Q(sync_status=Status.SYNCED)),
+        "waiting": (_("Waiting to be sent"), Q(sync_status=Status.PENDING) & ~RETRYING),
+        "retrying": (_("Retrying"), RETRYING),
+        "sending": (_("Sending"), Q(sync_status=Status.SENDING)),
+        "failed": (_("Failed"), Q(sync_status=Status.FAILED)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Admin) -> list[tuple[str, Any]]:
+        return [(name, words) for name, (words, _rows) in self.states.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        state = self.states.get(self.value() or "")
+        return queryset.filter(state[1]) if state else queryset
+
+
+class EventStatusFilter(RecordStatusFilter):
+    """Events may be in doubt, or superseded, too."""
+
+    states: ClassVar[dict[str, tuple[Any, Q]]] = {
+        **RecordStatusFilter.states,
+        "in-doubt": (_("In doubt"), Q(sync_status=Status.UNCONFIRMED)),
+        "superseded": (_("Superseded"), Q(sync_status=Status.SUPERSEDED)),
+    }
+
+
+class ErrorFilter(admin.SimpleListFilter):
+    """The last error; offered are those for which rows failed."""
+
+    title = _("error")
+    parameter_name = "error"
+
+    def lookups(self, request: HttpRequest, model_admin: Admin) -> list[tuple[str, Any]]:
+        rows = model_admin.model._default_manager.filter(
+            sync_status__in=(Status.FAILED, Status.UNCONFIRMED)
+        )
+        codes = set(rows.order_by().values_list("last_error_code", flat=True).distinct())
+        chosen = self.used_parameters.get(self.parameter_name)
+        return [(code, _words(code)) for code in sorted({*codes, chosen} - {"", None})]
+
+    def has_output(self) -> bool:
+        return True
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        # What has arrived has no error; the index begins with the status.
+        unsynced = [status for status in Status if status != Status.SYNCED]
+        return queryset.filter(sync_status__in=unsynced, last_error_code=self.value())
+
+
+def _words(code: str) -> str:
+    return f"{errors.words(code)} ({code})" if errors.is_known(code) else code
+
+
+def recent_values(column: str, name: Any) -> type[admin.SimpleListFilter]:
+    """A filter by a column, offering the values of the newest rows."""
+
+    class RecentValuesFilter(admin.SimpleListFilter):
+        title = name
+        parameter_name = column
+
+        def lookups(self, request: HttpRequest, model_admin: Admin) -> list[tuple[str, Any]]:
+            rows = model_admin.model._default_manager.order_by("-pk")
+            values = set(rows.values_list(column, flat=True)[:RECENT])
+            chosen = self.used_parameters.get(self.parameter_name)
+            return [(value, value) for value in sorted({*values, chosen} - {"", None})]
+
+        def has_output(self) -> bool:
+            return True
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            return queryset.filter(**{column: self.value()}) if self.value() else queryset
+
+    return RecentValuesFilter

@@ -1,0 +1,159 @@
+"""The panel on top of a row's page: where it stands, in facts."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from conversion_sync.admin import badges
+from conversion_sync.admin.forms.key_values import as_text
+from conversion_sync.admin.lists.waiting import follows
+from conversion_sync.admin.site import address
+from conversion_sync.models import ApiCall, Status, SyncedModel
+from conversion_sync.models.record import Record
+from conversion_sync.status import messages, times
+from conversion_sync.status.errors import remedy
+from conversion_sync.sync.compare import next_push
+
+__all__ = ["Panel", "in_words", "panel", "refresh_seconds"]
+
+MESSAGE_LENGTH, VALUE_LENGTH = 2000, 300
+
+
+#: Seconds between two looks at a row that is on its way, and at one that waits for its time.
+SOON, LATER = 2, 15
+
+
+@dataclass(frozen=True)
+class Button:
+    """An action (``actions``) that makes sense in the row's state."""
+
+    action: str
+    words: str
+
+
+@dataclass(frozen=True)
+class PushedField:
+    """What the next push does to one field."""
+
+    name: str
+    known: str
+    becomes: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The badge, facts by name, what the next push changes, and what a person can do.
+
+    ``every``: seconds after which it shows itself anew; 0 where nothing is on its way.
+    """
+
+    badge: SafeString
+    facts: list[tuple[str, Any]] = field(default_factory=list)
+    changes: list[PushedField] = field(default_factory=list)
+    is_first: bool = False
+    buttons: list[Button] = field(default_factory=list)
+    every: int = 0
+
+
+def panel(
+    row: SyncedModel,
+    badge: SafeString,
+    site: AdminSite,
+    actions: Collection[str],
+    companions: Sequence[SyncedModel] = (),
+) -> Panel:
+    """What is known of the row's way to Conversion; blank facts are left out.
+
+    Args:
+        actions: the names of what this person may do.
+        companions: other rows that the badge speaks of.
+    """
+    return Panel(
+        badge,
+        [(name, value) for name, value in _facts(row, site) if value],
+        _changes(row),
+        isinstance(row, Record) and row.sent_payload is None,
+        [button for button in _buttons(row) if button.action in actions],
+        refresh_seconds((row, *companions)),
+    )
+
+
+def refresh_seconds(rows: Iterable[SyncedModel]) -> int:
+    """Seconds after which a page shows these rows anew; 0 if nothing of them is on its way."""
+    return min(filter(None, map(_refresh_seconds, rows)), default=0)
+
+
+def _refresh_seconds(row: SyncedModel) -> int:
+    """Seconds after which the panel shows a row anew; 0 if nothing of it is on its way."""
+    if row.sync_status not in (Status.PENDING, Status.SENDING):
+        return SOON if follows(row) else 0
+    soon = row.due_at is None or row.due_at < times.now() + datetime.timedelta(seconds=LATER)
+    return SOON if soon or row.sync_status == Status.SENDING else LATER
+
+
+def _buttons(row: SyncedModel) -> Iterator[Button]:
+    status = row.sync_status
+    if status == Status.PENDING or (status == Status.SYNCED and isinstance(row, Record)):
+        yield Button("sync_now", _("Sync now"))
+    if status == Status.FAILED:
+        yield Button("retry_failed", _("Retry"))
+        yield Button("discard_failed", _("Discard"))
+    if status == Status.UNCONFIRMED:
+        yield Button("resend", _("Resend"))
+        yield Button("mark_as_sent", _("Mark as sent"))
+
+
+def _changes(row: SyncedModel) -> list[PushedField]:
+    if not isinstance(row, Record) or row.sync_status == Status.SYNCED:
+        return []
+    return [
+        PushedField(in_words(change.name), in_words(change.known), in_words(change.becomes))
+        for change in next_push(row)
+    ]
+
+
+def in_words(value: Any) -> str:
+    """A value of a payload on one line, cut; blank where there is none."""
+    return "" if value is None else badges.one_line(as_text(value), VALUE_LENGTH)
+
+
+def _facts(row: SyncedModel, site: AdminSite) -> Iterator[tuple[str, Any]]:
+    yield _("Last error"), _error(row)
+    yield _("What to do"), "" if row.sync_status == Status.SYNCED else remedy(row.last_error_code)
+    yield _("Last sync"), row.last_synced_at and times.exact(row.last_synced_at)
+    yield _("Last try"), row.last_attempt_at and times.exact(row.last_attempt_at)
+    yield _("Last call"), _call(row, site)
+    yield (
+        _("Id in Conversion"),
+        row.remote_id and badges.isolated(badges.one_line(row.remote_id, VALUE_LENGTH)),
+    )
+
+
+def _error(row: SyncedModel) -> SafeString | str:
+    said = badges.one_line(messages.in_words(row.last_error_message), MESSAGE_LENGTH)
+    message = said or badges.reason(row)
+    if not message:
+        return ""
+    return badges.error(message, row.last_error_code)
+
+
+def _call(row: SyncedModel, site: AdminSite) -> SafeString | str:
+    # The log is pruned without rewriting the rows.
+    call = ApiCall.objects.filter(pk=row.last_call_id).first() if row.last_call_id else None
+    if call is None:
+        return ""
+    words = _("%(endpoint)s, %(duration)d ms, HTTP %(status)s") % {
+        "endpoint": call.endpoint,
+        "duration": call.duration_ms,
+        "status": call.http_status or "–",  # noqa: RUF001  # a dash is meant
+    }
+    page = address(site, "conversion_sync_apicall_change", call.pk)
+    return format_html('<a href="{}">{}</a>', page, words) if page else words

@@ -1,0 +1,61 @@
+"""Daemon threads that are used again, and end when idle. One that hangs is just not reused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+__all__ = ["Job", "Workers"]
+
+#: Seconds after which a thread that has nothing to do ends; how many may wait so.
+IDLE = 10.0
+MAX_IDLE = 32
+
+
+class Job:
+    """Something to run, and the event that says that it has ended."""
+
+    def __init__(self, run: Callable[[], None], done: threading.Event) -> None:
+        self.run, self.done = run, done
+
+
+class Workers:
+    """The threads of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.idle: list[SimpleQueue[Job]] = []
+
+    def submit(self, job: Job) -> None:
+        """Run the job in a thread that is idle, or in a new one."""
+        with self._lock:
+            inbox = self.idle.pop() if self.idle else None
+        if inbox is None:
+            inbox = SimpleQueue()
+            threading.Thread(
+                target=self._work, args=(inbox,), name="conversion-api", daemon=True
+            ).start()
+        inbox.put(job)
+
+    def _work(self, inbox: SimpleQueue[Job]) -> None:
+        while True:
+            try:
+                job = inbox.get(timeout=IDLE)
+            except Empty:
+                with self._lock:
+                    if inbox not in self.idle:
+                        continue  # taken at this moment: a job is on its way
+                    self.idle.remove(inbox)
+                    return
+            done = job.done
+            job.run()
+            del job
+            # Idle before done, so that the caller's next call finds this thread.
+            with self._lock:
+                reused = len(self.idle) < MAX_IDLE
+                if reused:
+                    self.idle.append(inbox)
+            done.set()
+            if not reused:
+                return

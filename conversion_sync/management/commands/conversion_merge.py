@@ -1,0 +1,86 @@
+"""Merge rows that are one mailbox, or one company, in several spellings."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from conversion_sync.models import Contact, attributed
+from conversion_sync.models.database import database
+from conversion_sync.sync.clashes import Clash, clashes
+from conversion_sync.sync.merging import merge
+from conversion_sync.sync.resync import KINDS
+
+
+class Command(BaseCommand):
+    """``conversion_merge [companies|contacts] [--dry-run] [--delete-remote]``."""
+
+    help = (
+        "Lists the rows that are not sent because another row holds their key (KEY_CLASH), and, "
+        "when you say “yes”, merges each into the row that holds it: engagements, the consent log "
+        "and a company's contacts move, blanks are filled, and the other row is deleted here."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("kind", nargs="?", choices=[*KINDS], help="default: both")
+        parser.add_argument("--dry-run", action="store_true", help="list them, and change nothing")
+        parser.add_argument("--no-input", action="store_true", help="don't ask first")
+        parser.add_argument(
+            "--delete-remote",
+            action="store_true",
+            help="delete the other spelling in Conversion, before the row is pushed again",
+        )
+        parser.add_argument(
+            "--requested-by", default="", metavar="NAME", help="for the consent log"
+        )
+        parser.add_argument("--database", default=database())
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        using = options["database"]
+        kinds = [options["kind"]] if options["kind"] else [*KINDS]
+        found = [clash for kind in kinds for clash in clashes(KINDS[kind], using)]
+        for clash in found:
+            self._show(clash)
+        if not found:
+            self.stdout.write("No row clashes with another.")
+        elif not options["dry_run"]:
+            if not options["no_input"]:
+                self._ask(len(found), delete_remote=options["delete_remote"])
+            self._merge(found, options)
+
+    def _show(self, clash: Clash) -> None:
+        self.stdout.write(clash.holder.key)
+        self.stdout.write(f"  is sent:     {_described(clash.holder)}")
+        self.stdout.write(f"  is not sent: {_described(clash.other)}")
+        if clash.other.sent_key:
+            self.stdout.write(f"  in Conversion also as {clash.other.sent_key!a}")
+
+    def _ask(self, count: int, *, delete_remote: bool) -> None:
+        what = f"This merges {count:,} rows into those that are sent, and deletes them here"
+        there = ", and their spellings in Conversion" if delete_remote else ""
+        self.stdout.write(f"{what}{there}.")
+        if input("Type “yes” to go on: ").strip().lower() != "yes":
+            raise CommandError("Nothing was changed.")
+
+    def _merge(self, found: list[Clash], options: dict[str, Any]) -> None:
+        with attributed(source="merge", requested_by=options["requested_by"]):
+            merged = sum(merge(c, delete_remote=options["delete_remote"]) for c in found)
+        self.stdout.write(self.style.SUCCESS(f"Merged: {merged:,}."))
+        if rest := len(found) - merged:
+            self.stdout.write(f"Changed meanwhile, and left alone: {rest:,}.")
+
+
+def _described(row: Any) -> str:
+    """The row on a line; its key as it was typed, with what nobody sees written out."""
+    parts = [f"{row._meta.verbose_name} {row.pk}, {getattr(row, row.KEY)!a}"]
+    if isinstance(row, Contact):
+        parts += [
+            f"{row.first_name} {row.last_name}".strip(),
+            row.get_subscription_status_display(),
+        ]
+        parts.append(f"{row.engagements.count():,} engagements")
+    else:
+        parts += [row.company_name, f"{row.contacts.count():,} contacts"]
+    return ", ".join(filter(None, parts))

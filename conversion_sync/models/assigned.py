@@ -1,0 +1,76 @@
+"""Subscriptions that are assigned to contacts, which the log may not know yet."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from conversion_sync.models.attribution import attribution
+from conversion_sync.models.contact_table import write_subscriptions
+from conversion_sync.models.subscription import OUT
+from conversion_sync.models.subscription_change import LIVE, SubscriptionChange
+
+__all__ = ["Saying", "say"]
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A subscription that was assigned to a contact, whose lock is held.
+
+    ``key``: its address; ``before``: what the column said until then.
+    """
+
+    contact: int
+    key: str
+    status: str
+    before: str
+
+
+def say(using: str, sayings: Sequence[Saying]) -> None:
+    """Enter what the log does not say already, and have the columns say what stands.
+
+    An opt-out of which only the column knows is entered first: it stands like any other.
+    """
+    people = [(saying.contact, saying.key) for saying in sayings]
+    standing = SubscriptionChange.standing_opt_outs(using, people)
+    newest = _newest(using, [saying.contact for saying in sayings])
+    entered, columns = list[SubscriptionChange](), defaultdict[str, set[int]](set)
+    for saying, opt_out in zip(sayings, standing, strict=True):
+        is_lost = opt_out is None and saying.before == OUT
+        if is_lost and saying.status != OUT:
+            entered.append(_change(saying, OUT))
+        if not saying.status:
+            columns[OUT if opt_out or is_lost else ""].add(saying.contact)
+        elif not _is_said(saying, newest.get(saying.contact), opt_out):
+            entered.append(_change(saying, saying.status))
+        else:
+            columns[saying.status if opt_out is None else OUT].add(saying.contact)
+    SubscriptionChange.enter(using, entered)
+    write_subscriptions(using, columns)
+
+
+def _change(saying: Saying, status: str) -> SubscriptionChange:
+    return SubscriptionChange(
+        contact_id=saying.contact,
+        address=saying.key,
+        status=status,
+        previous_status=saying.before,
+    )
+
+
+def _is_said(
+    saying: Saying, newest: SubscriptionChange | None, opt_out: SubscriptionChange | None
+) -> bool:
+    """Whether the newest change of the contact says the same, knowing of the opt-out."""
+    if newest is None or newest.status != saying.status:
+        return False
+    if opt_out is None:
+        return saying.before == saying.status
+    return saying.status == OUT or (newest.pk > opt_out.pk and not attribution().override)
+
+
+def _newest(using: str, contacts: Collection[int]) -> dict[int, SubscriptionChange]:
+    """The newest change of each contact, but for those that others superseded."""
+    log = SubscriptionChange.objects.using(using).filter(contact__in=contacts, sync_status__in=LIVE)
+    return {change.contact_id: change for change in log.order_by("pk") if change.contact_id}

@@ -1,0 +1,284 @@
+"""What every row has: the state of its synchronisation, and the marking of changes.
+
+State columns are written by expression, never from memory, so that an instance loaded before a
+claim undoes nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from django.db import models, router, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from conversion_sync import signals
+from conversion_sync.api.errors import ErrorCode
+from conversion_sync.models.announcement import announce
+from conversion_sync.models.attribution import attribution
+from conversion_sync.models.changes import WRITTEN, Pair
+from conversion_sync.models.columns import attname
+from conversion_sync.models.fields import DbNow, InstantField, SiteTimeField
+from conversion_sync.models.locking import locking
+from conversion_sync.models.marking import marking
+from conversion_sync.models.memory import MEMORIES, follow
+from conversion_sync.models.state import BULK, PERSON, Status
+from conversion_sync.models.storable import unstorable_fields, what_was_replaced
+
+__all__ = ["RIGHTS", "SyncedModel"]
+
+#: What Django asks a permission for, and what is asked of each synced row besides.
+RIGHTS = ("add", "change", "delete", "view", "sync")
+
+
+class SyncedModel(models.Model):
+    """A row that is sent to Conversion, and knows whether it has arrived.
+
+    Subclasses say by class attributes what the machinery must know of their columns:
+    ``LOCKED``, the columns read under the row's lock before each change; ``WATCHED``, those
+    whose change means more than a push; ``QUIET``, those whose change alone is no push. Their
+    ``base_manager_name`` is ``objects``: related managers write through the base manager.
+    """
+
+    sync_status = models.CharField(
+        _("sync status"),
+        max_length=12,
+        choices=Status.choices,
+        default=Status.PENDING,
+        editable=False,
+    )
+    revision = models.PositiveBigIntegerField(_("revision"), default=1, editable=False)
+    due_at = InstantField(_("due at"), null=True, default=timezone.now, editable=False)
+    priority = models.PositiveSmallIntegerField(_("priority"), default=BULK, editable=False)
+    claim = models.UUIDField(_("claim"), null=True, default=None, editable=False)
+    attempts = models.PositiveIntegerField(_("tries"), default=0, editable=False)
+    failing_since = InstantField(_("failing since"), null=True, default=None, editable=False)
+    last_error_code = models.CharField(
+        _("last error"), max_length=64, default="", blank=True, editable=False
+    )
+    last_error_message = models.TextField(
+        _("last error message"), default="", blank=True, editable=False
+    )
+    last_attempt_at = InstantField(_("last try"), null=True, default=None, editable=False)
+    last_synced_at = InstantField(_("last sync"), null=True, default=None, editable=False)
+    last_call = models.ForeignKey(
+        "conversion_sync.ApiCall",
+        verbose_name=_("last call"),
+        null=True,
+        default=None,
+        editable=False,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+    )
+    remote_id = models.CharField(
+        _("id in Conversion"), max_length=255, default="", blank=True, editable=False
+    )
+    created_at = SiteTimeField(_("created at"), auto_now_add=True)
+    updated_at = SiteTimeField(_("updated at"), auto_now=True)
+
+    #: Rows as the machinery sees them: ``update`` and ``delete`` of this manager mark nothing.
+    unmarked = models.Manager[Any]()
+
+    STATE: ClassVar[tuple[str, ...]] = (
+        "sync_status",
+        "revision",
+        "due_at",
+        "priority",
+        "claim",
+        "attempts",
+        "failing_since",
+        "last_error_code",
+        "last_error_message",
+        "last_attempt_at",
+        "last_synced_at",
+        "last_call_id",
+        "remote_id",
+    )
+    LOCKED: ClassVar[tuple[str, ...]] = ("claim", "due_at", "sync_status", "last_attempt_at")
+    WATCHED: ClassVar[frozenset[str]] = frozenset()
+    QUIET: ClassVar[frozenset[str]] = frozenset({"created_at", "updated_at"})
+
+    #: What ``save`` adds to the UPDATE in hand; None outside of it.
+    _marks: dict[str, Any] | None = None
+
+    class Meta:
+        abstract = True
+
+    def __getstate__(self) -> Any:
+        """A copy, or what is unpickled, is no part of the transaction."""
+        state = super().__getstate__()
+        state.pop(MEMORIES, None)
+        return state
+
+    def save(
+        self,
+        force_insert: Any = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Iterable[str] | None = None,
+    ) -> None:
+        """Save the row and make it due; no state column is written from memory.
+
+        Raises:
+            DatabaseError: the row was deleted meanwhile; it is not brought back.
+        """
+        if update_fields is not None and not (update_fields := set(update_fields)):
+            return
+        using = using or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using):
+            follow([self], announce(using))
+            before = self._lock(using) if self.pk is not None and not force_insert else None
+            if before is not None:
+                type(self)._check_change([before])
+            elif force_insert or self._state.adding or self.pk is None:
+                self._begin(BULK if attribution().bulk else PERSON)
+            else:
+                force_update = not update_fields
+            written = self._written(update_fields)
+            quiet = {attname(self, name) for name in written} <= self.QUIET
+            self._marks = {} if quiet else marking(BULK if attribution().bulk else PERSON)
+            try:
+                super().save(
+                    force_insert=force_insert,
+                    force_update=force_update,
+                    using=using,
+                    update_fields=None if update_fields is None else written,
+                )
+            finally:
+                self._marks = None
+            if before is None:
+                type(self)._inserted(using, [self])
+            else:
+                after = before | self._values(written) | {WRITTEN: written}
+                type(self)._changed(using, [(before, after)])
+            type(self)._fail(using, {self.pk: self._unstorable(written)})
+            self._reload_state()
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> Any:
+        """As Django's, and leaves a ``Deletion`` of a record that may be in Conversion."""
+        using = using or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using):
+            follow([self], announce(using), deleting=True)
+            if (before := self._lock(using)) is not None:
+                type(self)._deleting(using, [before])
+            return super().delete(using=using, keep_parents=keep_parents)
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Any = None, from_queryset: Any = None
+    ) -> None:
+        """As Django's; one state column that was deferred brings the others along."""
+        if fields is not None and len(fields) == 1 and attname(self, fields[0]) in self.STATE:
+            fields = [*fields, *(self.get_deferred_fields() & set(self.STATE) - set(fields))]
+        super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
+
+    def _lock(self, using: str) -> dict[str, Any] | None:
+        rows = locking(type(self).unmarked.using(using).filter(pk=self.pk))
+        row: dict[str, Any] | None = rows.values("pk", *self.LOCKED).first()
+        return row
+
+    def _written(self, update_fields: set[str] | None) -> set[str]:
+        """The names of the fields that a save writes, state columns aside."""
+        return {
+            field.name
+            for field in self._meta.concrete_fields
+            if not field.primary_key
+            and field.attname not in self.STATE
+            and field.attname in self.__dict__
+            and (
+                update_fields is None
+                or field.name in update_fields
+                or field.attname in update_fields
+                or field.name == "updated_at"
+            )
+        }
+
+    def _values(self, written: set[str]) -> dict[str, Any]:
+        """What is in memory of the columns that are read under the lock, where written."""
+        return {
+            name: getattr(self, name)
+            for name in self.LOCKED
+            if name in written or name.removesuffix("_id") in written
+        }
+
+    def _begin(self, priority: int) -> None:
+        """Give a row that is about to be inserted the state of a new one."""
+        for field in self._meta.concrete_fields:
+            if field.attname in self.STATE:
+                setattr(self, field.attname, field.get_default())
+        self.due_at = DbNow()
+        self.priority = priority
+
+    def _reload_state(self) -> None:
+        """Have the state columns read from the database when next asked for."""
+        for name in self.STATE:
+            self.__dict__.pop(name, None)
+        self._state.fields_cache.pop("last_call", None)
+
+    def _remembered(self) -> dict[str, Any]:
+        """What changes write into the instance by themselves, as it is now."""
+        names = (*self.STATE, "created_at", "updated_at")
+        return {name: self.__dict__[name] for name in names if name in self.__dict__}
+
+    def _restore(self, columns: dict[str, Any]) -> None:
+        """Have the instance hold again what ``_remembered`` has returned."""
+        for name in self._remembered():
+            del self.__dict__[name]
+        self.__dict__.update(columns)
+        self._state.fields_cache.pop("last_call", None)
+
+    def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any) -> Any:
+        # Django has no public way to add expressions to the UPDATE of a save and to keep the
+        # instance, and the ``update_fields`` that a site's signals are told, as they are. What
+        # it was tried with: tests/models/test_private_django.py.
+        if self._marks is not None:
+            kept = [entry for entry in values if entry[0].attname not in self._unwritten()]
+            marks = [(self._meta.get_field(name), None, mark) for name, mark in self._marks.items()]
+            values = kept + marks
+        return super()._do_update(base_qs, using, pk_val, values, *args)
+
+    def _unwritten(self) -> set[str]:
+        """The columns that a save never writes from memory."""
+        return set(self.STATE)
+
+    def _unstorable(self, names: Iterable[str]) -> list[str]:
+        """Those of these fields that hold what can't be stored, and are sent."""
+        held = self.__dict__
+        return unstorable_fields(type(self), {name: held[name] for name in names if name in held})
+
+    @classmethod
+    def _fail(cls, using: str, replaced: Mapping[int, Sequence[str]]) -> None:
+        """Have rows say that something else was written than what they were given.
+
+        Args:
+            replaced: the names of such fields, by the rows' primary keys.
+        """
+        rows = {pk: tuple(names) for pk, names in replaced.items() if names}
+        for names in {*rows.values()}:
+            pks = [pk for pk in rows if rows[pk] == names]
+            table = cls.unmarked.using(using).filter(pk__in=pks)
+            message = what_was_replaced(cls, names)
+            table.update(last_error_code=ErrorCode.UNSTORABLE, last_error_message=message)
+            # A claimed one is looked at again when it has been settled.
+            table.filter(claim=None).update(sync_status=Status.FAILED, due_at=None)
+        if rows:
+            transaction.on_commit(
+                lambda: signals.row_failed.send_robust(sender=cls, pks=[*rows]), using=using
+            )
+
+    @classmethod
+    def _check_change(cls, before: Sequence[dict[str, Any]]) -> None:
+        """Refuse to change rows, locked and read as ``before``."""
+
+    @classmethod
+    def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
+        """Do what the changes of these locked rows entail, in their transaction."""
+
+    @classmethod
+    def _inserted(cls, using: str, rows: Sequence[Self]) -> None:
+        """Do what new rows entail, in their transaction."""
+
+    @classmethod
+    def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
+        """Do what the deletion of these locked rows entails, in their transaction."""

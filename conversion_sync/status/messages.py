@@ -1,0 +1,81 @@
+"""The messages that this app stores, in words of the reader's language."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from conversion_sync.models.messages import Message, read
+
+__all__ = ["in_words"]
+
+_WORDS: Mapping[Message, Promise] = {
+    Message.KEY_TOO_LONG: gettext_lazy("The key is too long."),
+    Message.KEY_HELD: gettext_lazy("%(kind)s %(row)s has the same key: %(name)s."),
+    Message.KEY_HELD_SOMEWHERE: gettext_lazy("Another row has the same key."),
+    Message.REPLACED: gettext_lazy(
+        "%(fields)s: there was something that can't be stored (a NUL, half of a character, NaN, "
+        "infinity, values nested too deep); \ufffd stands in its place."
+    ),
+    Message.UNKNOWN_STATUS: gettext_lazy("There is no such subscription status."),
+    Message.WORKER_STOPPED: gettext_lazy(
+        "The worker that was sending it stopped before an answer came."
+    ),
+    Message.WORKERS_STOPPED: gettext_lazy(
+        "Every worker that sent it stopped before an answer came."
+    ),
+    Message.INTERCEPTED: gettext_lazy(
+        "Something between this site and Conversion answered, so it may not be deleted: %(answer)s"
+    ),
+    Message.BATCH_REFUSED: gettext_lazy("Its batch was refused."),
+    Message.NOT_MENTIONED: gettext_lazy("The answer did not mention it."),
+    Message.NOBODY_THERE: gettext_lazy("Conversion knows nobody by this address."),
+    Message.OPT_OUT_HERE: gettext_lazy("An opt-out stands in the log."),
+    Message.OPT_OUT_THERE: gettext_lazy("Conversion says that this person unsubscribed."),
+    Message.UNKNOWN_WORD: gettext_lazy(
+        "Conversion says “%(word)s” of this person: nobody here knows what that means."
+    ),
+}
+
+
+def in_words(text: str) -> str:
+    """What a stored message says.
+
+    The vendor's own messages, and the sentences that older releases stored, are as they are.
+    """
+    found = read(text)
+    if found is None:
+        return text
+    parameters = defaultdict[str, Any](str, found.parameters)
+    if found.message is Message.KEY_HELD:
+        parameters["kind"] = _kind(str(parameters["kind"]))
+    if found.message is Message.REPLACED:
+        parameters["fields"] = _fields(str(parameters["kind"]), parameters["fields"])
+    return str(_WORDS[found.message]) % parameters
+
+
+def _fields(kind: str, names: Any) -> str:
+    """What fields of the model of this name are called, at the beginning of a sentence."""
+    try:
+        model = apps.get_model("conversion_sync", kind)
+        labels = [str(model._meta.get_field(name).verbose_name) for name in names]
+    except (LookupError, FieldDoesNotExist):
+        return _("A value")
+    return capfirst(", ".join(labels))
+
+
+def _kind(name: str) -> str:
+    """What a row of the model of this name is called, at the beginning of a sentence."""
+    try:
+        model = apps.get_model("conversion_sync", name)
+    except LookupError:
+        return _("A row")
+    return capfirst(str(model._meta.verbose_name))

@@ -1,0 +1,308 @@
+"""How the synchronisation stands: read only, for commands and pages."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Min
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from conversion_sync.conf import conf
+from conversion_sync.models import (
+    ChannelState,
+    Company,
+    Contact,
+    Deletion,
+    Engagement,
+    Heartbeat,
+    Status,
+    SubscriptionChange,
+    SyncedModel,
+)
+from conversion_sync.models.fields import believed, db_now
+from conversion_sync.models.state import BULK, PERSON
+from conversion_sync.status.estimates import about, table_sizes
+from conversion_sync.sync.clock import due_all_the_same
+from conversion_sync.sync.gate import Gate, GateState
+from conversion_sync.sync.readiness import FOR_A_PERSON, RETRYING, why
+
+__all__ = [
+    "MODELS",
+    "Errors",
+    "Kind",
+    "LastDrain",
+    "Overview",
+    "Trouble",
+    "count_kinds",
+    "overview",
+]
+
+#: The synced models, in the order in which they are sent.
+MODELS: Sequence[type[SyncedModel]] = (
+    Deletion,
+    Company,
+    Contact,
+    SubscriptionChange,
+    Engagement,
+)
+
+#: Every status but the one of nearly all rows: named one by one, an index finds them.
+_UNSYNCED = tuple(status for status in Status if status != Status.SYNCED)
+
+
+#: Seconds by which two looks at the clock may differ without anybody having set it.
+JITTER = 1.0
+
+#: Of a row in one of these, somebody has to decide.
+_WANTING = (Status.FAILED, Status.UNCONFIRMED)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Rows in one state with the same error."""
+
+    status: str
+    code: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The rows of one model.
+
+    Attributes:
+        name: the model's name, such as ``contact``.
+        singular: what one of its rows is called; ``label``: several of them.
+        counts: rows by status; a status without rows is missing.
+        synced_is_exact: False where those that are synced are too many to count: an estimate.
+        errors: what failed, is in doubt, or is tried again after an error, by that error.
+        retrying: pending rows that were tried in vain since they last changed, and are tried again.
+        held: other pending rows, which wait for one that needs a person.
+        due: rows whose time has come.
+        oldest_due: since when the longest waiting of them is due.
+    """
+
+    name: str
+    singular: str
+    label: str
+    counts: Mapping[str, int]
+    synced_is_exact: bool
+    errors: Sequence[Errors]
+    retrying: int
+    held: int
+    due: int
+    oldest_due: datetime.datetime | None
+
+    @property
+    def moving(self) -> int:
+        """Rows that are on their way: they need no person, and have not been tried in vain."""
+        waiting = self.counts.get(Status.PENDING, 0) - self.retrying - self.held
+        return waiting + self.counts.get(Status.SENDING, 0)
+
+    def noun(self, count: int) -> str:
+        """What so many of the rows are called."""
+        return self.singular if count == 1 else self.label
+
+
+@dataclass(frozen=True)
+class LastDrain:
+    """What the last drain left; ``finished_at`` is that of the one before, while one runs."""
+
+    started_at: datetime.datetime | None
+    finished_at: datetime.datetime | None
+    worker: str
+    rows: int
+    calls: int
+
+    @property
+    def seen_at(self) -> datetime.datetime | None:
+        """When a drain last gave a sign of life."""
+        return max(filter(None, (self.started_at, self.finished_at)), default=None)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun and not ended: it runs, or died."""
+        return bool(
+            self.started_at and (self.finished_at is None or self.finished_at < self.started_at)
+        )
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A channel whose last turn failed as a whole, so that nothing of it is sent.
+
+    ``name`` is that of the channel, ``label`` what its rows are called.
+    """
+
+    name: str
+    label: str
+    error: str
+    at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole, at one time of the database.
+
+    Attributes:
+        troubles: the channels that fail.
+        working: False when rows are due for longer than ``STALE_AFTER`` and no drain has run for
+            as long: nobody is working.
+    """
+
+    now: datetime.datetime
+    kinds: Sequence[Kind]
+    gate: GateState
+    last_drain: LastDrain
+    troubles: Sequence[Trouble]
+    enabled: bool
+    has_key: bool
+    working: bool
+
+    @property
+    def due(self) -> int:
+        """Rows whose time has come."""
+        return sum(kind.due for kind in self.kinds)
+
+    @property
+    def oldest(self) -> Kind | None:
+        """The kind whose row is due for longest."""
+        late = [kind for kind in self.kinds if kind.oldest_due]
+        return min(late, key=lambda kind: kind.oldest_due or self.now, default=None)
+
+
+def overview(using: str = "default", kinds: Sequence[Kind] | None = None) -> Overview:
+    """Read how everything stands.
+
+    Three queries for each kind, two more of it where rows have errors, and seven for the rest.
+
+    Args:
+        kinds: the rows, if they were counted before.
+    """
+    kinds = count_kinds(using) if kinds is None else kinds
+    now = db_now(using)
+    last = _last_drain(using, now)
+    return Overview(
+        now=now,
+        kinds=kinds,
+        gate=Gate(using).state(),
+        last_drain=last,
+        troubles=_troubles(using),
+        enabled=conf.enabled,
+        has_key=bool(conf.api_key),
+        working=_somebody_works(kinds, last, now),
+    )
+
+
+def count_kinds(using: str = "default") -> list[Kind]:
+    """Count the rows of each model: what takes long where a million of them wait."""
+    now, sizes = db_now(using), table_sizes(MODELS, using)
+    groups = {model: _by_error(model.unmarked.using(using).order_by()) for model in MODELS}
+    failed = [group for each in groups.values() for group in each if group.status == Status.FAILED]
+    return [_kind(model, using, now, sizes[model], groups[model], bool(failed)) for model in MODELS]
+
+
+def _kind(
+    model: type[SyncedModel],
+    using: str,
+    now: datetime.datetime,
+    size: int | None,
+    unsynced: Sequence[Errors],
+    anything_failed: bool,
+) -> Kind:
+    rows = model.unmarked.using(using).order_by()
+    counts = Counter[str]()
+    for group in unsynced:
+        counts[group.status] += group.count
+    others = counts.total()
+    synced = about(rows.filter(sync_status=Status.SYNCED), None if size is None else size - others)
+    if synced.number:
+        counts[Status.SYNCED.value] = synced.number
+    errors = [group for group in unsynced if group.code or group.status in _WANTING]
+    due, oldest = _due(rows, now)
+    if counts[Status.PENDING.value] > due and (far := due_all_the_same(model, using, now)):
+        ahead = rows.filter(far, priority__in=(PERSON, BULK)).count()
+        due, oldest = due + ahead, oldest or (now if ahead else None)
+    return Kind(
+        name=str(model._meta.model_name),
+        singular=str(model._meta.verbose_name),
+        label=str(model._meta.verbose_name_plural),
+        counts=dict(counts),
+        synced_is_exact=synced.is_exact,
+        errors=errors,
+        retrying=_retrying(rows, errors),
+        held=_held(rows, now) if anything_failed and counts[Status.PENDING.value] else 0,
+        due=due,
+        oldest_due=oldest,
+    )
+
+
+def _by_error(rows: Any) -> list[Errors]:
+    """What has not arrived, by state and error; one index holds all that is asked."""
+    groups = rows.filter(sync_status__in=_UNSYNCED).values_list("sync_status", "last_error_code")
+    return [Errors(*group) for group in groups.annotate(count=Count("*"))]
+
+
+def _retrying(rows: Any, errors: Sequence[Errors]) -> int:
+    """How many rows are tried again."""
+    if not any(group.status == Status.PENDING for group in errors):
+        return 0
+    return int(rows.filter(RETRYING).count())
+
+
+def _held(rows: Any, now: datetime.datetime) -> int:
+    """How many rows wait for a row that failed, and were not tried themselves."""
+    waiting = rows.filter(~RETRYING, sync_status=Status.PENDING)
+    because = why(rows.model, rows.db, now)
+    return int(waiting.alias(why=because).filter(why__in=FOR_A_PERSON).count())
+
+
+def _due(rows: Any, now: datetime.datetime) -> tuple[int, datetime.datetime | None]:
+    """How many rows are due, and since when the first is; the index begins with the priority."""
+    due = rows.filter(priority__in=(PERSON, BULK), due_at__lte=now)
+    found = due.aggregate(count=Count("*"), oldest=Min("due_at"))
+    return found["count"], found["oldest"]
+
+
+def _last_drain(using: str, now: datetime.datetime) -> LastDrain:
+    beat = Heartbeat._default_manager.using(using).filter(pk=1).first() or Heartbeat()
+    # What lies ahead has happened before the clock was set back: nobody knows when.
+    for name in ("started_at", "finished_at"):
+        setattr(beat, name, believed(getattr(beat, name), now, JITTER))
+    fields = LastDrain.__dataclass_fields__
+    return LastDrain(**{name: getattr(beat, name) for name in fields})
+
+
+_CHANNELS: Mapping[str, str | Promise] = {
+    "deletion": gettext_lazy("deletions"),
+    "company": gettext_lazy("companies"),
+    "contact": gettext_lazy("contacts"),
+    "opt-out": gettext_lazy("opt-outs"),
+    "subscription": gettext_lazy("subscription changes"),
+    "engagement": gettext_lazy("engagements"),
+    "rename": gettext_lazy("new names of companies"),
+    "job": gettext_lazy("bulk jobs"),
+}
+
+
+def _troubles(using: str) -> list[Trouble]:
+    failing = ChannelState.objects.using(using).filter(failed_at__isnull=False).order_by("name")
+    return [
+        Trouble(
+            state.name, str(_CHANNELS.get(state.name, state.name)), state.error, state.failed_at
+        )
+        for state in failing
+        if state.failed_at is not None
+    ]
+
+
+def _somebody_works(kinds: Sequence[Kind], last: LastDrain, now: datetime.datetime) -> bool:
+    stale = now - datetime.timedelta(seconds=conf.stale_after)
+    waits_long = any(kind.oldest_due and kind.oldest_due < stale for kind in kinds)
+    drained_lately = last.seen_at is not None and last.seen_at >= stale
+    return drained_lately or not waits_long

@@ -1,0 +1,51 @@
+"""Engagements; what may have arrived is not sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Q
+
+from conversion_sync.api import ConversionError, EngagementResult
+from conversion_sync.api.generation import IN_USE as api
+from conversion_sync.api.request import Request
+from conversion_sync.models import Engagement, Status
+from conversion_sync.sync import consent, payloads
+from conversion_sync.sync.kinds.base import Condition, Rows, with_only
+from conversion_sync.sync.kinds.singles import Singles
+from conversion_sync.sync.outcomes import Decision, Operation, Outcome
+from conversion_sync.sync.payloads import Payload
+from conversion_sync.sync.settle import expire_engagements
+
+__all__ = ["Engagements"]
+
+
+class Engagements(Singles):
+    """``POST /contacts/engagements``."""
+
+    name = "engagement"
+    model = Engagement
+    operation = Operation.ENGAGEMENT
+
+    def rows(self, using: str) -> Rows:
+        return with_only(self.table(using).filter(claim__isnull=True), "contact__key")
+
+    def obsolete(self, using: str) -> Condition:
+        return Q(sync_status=Status.SENDING, claim__isnull=False)
+
+    def clear(self, using: str, pks: Sequence[int]) -> None:
+        expire_engagements(using)
+
+    def payload(self, row: Engagement) -> Payload:
+        return payloads.engagement_payload(row)
+
+    def request(self, row: Engagement, item: Payload) -> Request[EngagementResult]:
+        return api.track_engagement(payloads.engagement_record(item))
+
+    def outcome(self, row: Any, error: ConversionError, *, counts: bool) -> Outcome:
+        made = super().outcome(row, error, counts=counts)
+        if made.decision is Decision.PUSH_CONTACT:
+            pushed = consent.push_again(row.contact, row.contact.key)
+            return made if pushed else consent.held_up(made)
+        return made

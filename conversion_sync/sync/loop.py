@@ -1,0 +1,408 @@
+"""Running deliveries side by side: their slots, their calls in threads, and their answers.
+
+All work on the database is done in the thread that runs the loop; the others only make calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from conversion_sync.api import (
+    Bug,
+    Client,
+    ConfigurationError,
+    ContentRefused,
+    NoAnswer,
+    NotSent,
+    Withheld,
+)
+from conversion_sync.api.request import Answer as Ended
+from conversion_sync.api.request import Request
+from conversion_sync.api.workers import Job, Workers
+from conversion_sync.conf import conf
+from conversion_sync.sync.call_log import log_calls
+from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
+from conversion_sync.sync.gate import LATE, Refusal
+from conversion_sync.sync.leases import WORDS, Lease
+from conversion_sync.sync.outcomes import Effect, effect
+from conversion_sync.sync.remote import client
+from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.run import Run, ask_for_nobody
+from conversion_sync.sync.transactions import CallInTransaction, refuse_transaction
+
+__all__ = ["Loop", "Running", "perform"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds before its slot at which a delivery goes on: as long as a claim takes.
+AHEAD = 0.1
+
+#: Seconds of waiting for a slot after which the gate may have been shut meanwhile.
+SOON = 0.5
+
+#: Seconds after which ``stop`` is asked again, whatever is waited for.
+TICK = 0.2
+
+
+@dataclass(eq=False)
+class Running:
+    """A delivery that is under way.
+
+    Attributes:
+        name: of what it is; calls in flight are counted by it.
+        is_urgent: it has the next slots, before others that wait.
+        has_begun: it has had a slot; before that it holds nothing.
+        is_silent: whether its last call timed out; None: none was made.
+        has_ended: with ``result``, or with ``error``.
+    """
+
+    name: str
+    delivery: Delivery[Any]
+    is_urgent: bool = False
+    step: SlotsNeeded | Calls = field(default_factory=SlotsNeeded)
+    answers: list[Answer[Any] | None] = field(default_factory=list)
+    has_begun: bool = False
+    is_silent: bool | None = None
+    has_ended: bool = False
+    result: Any = None
+    error: Exception | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """How many of its calls are on their way."""
+        return self.answers.count(None)
+
+
+class Loop:
+    """Runs deliveries; each goes on when its slots have come, or its calls have been answered.
+
+    Args:
+        on_end: told of each delivery that has ended.
+
+    Attributes:
+        shut: why the gate lets nothing through, since that was last set to None.
+    """
+
+    def __init__(self, run: Run, on_end: Callable[[Running], None] = lambda running: None) -> None:
+        self.run, self.shut = run, None
+        self._on_end = on_end
+        self._waiting: list[Running] = []
+        self._calling: list[Running] = []
+        self._slots: list[float] = []
+        self._look_again = False
+        self._probing: Running | None = None
+        self._setback = threading.Event()
+        self._answered = SimpleQueue[tuple[Running, int, Ended[Any]]]()
+        self._workers = Workers()
+
+    shut: Shut | None
+
+    def is_busy(self) -> bool:
+        """Whether any delivery is under way."""
+        return bool(self._waiting or self._calling)
+
+    def in_flight(self, name: str | None = None) -> int:
+        """How many calls are on their way, of all deliveries or of those of one name."""
+        return sum(r.in_flight for r in self._calling if name in (None, r.name))
+
+    def is_chosen(self, name: str | None = None) -> bool:
+        """Whether a delivery that holds nothing yet waits for its slots."""
+        return any(not r.has_begun and name in (None, r.name) for r in self._waiting)
+
+    def start(self, running: Running) -> None:
+        """Let the delivery come as far as it comes without a call."""
+        self._go_on(running, partial(next, running.delivery))
+
+    def serve(self) -> float:
+        """Let those go on for which a slot has come. Returns seconds until it is time for more."""
+        while self._waiting and self._probing is None:
+            running = self._waiting[0]
+            try:
+                wait = self._have_slots(_slots_of(running.step))
+            except Shut as shut:
+                self._close(shut)
+                continue
+            except (ConfigurationError, CallInTransaction) as error:
+                self._waiting.remove(running)
+                self._throw(running, error)
+                continue
+            if wait is None:
+                break
+            if wait > AHEAD:
+                return wait - AHEAD
+            self._waiting.remove(running)
+            if isinstance(running.step, Calls):
+                self._begin(running, running.step)
+            else:
+                running.has_begun = True
+                self._go_on(running, partial(running.delivery.send, ()), has_slots=True)
+        return TICK
+
+    def take_in(self, timeout: float) -> None:
+        """Wait for answers for so many seconds, and let those go on that have all of theirs."""
+        came: list[tuple[Running, int, Ended[Any]]] = []
+        try:
+            came.append(self._answered.get(timeout=max(0.0, min(timeout, TICK))))
+            while True:
+                came.append(self._answered.get_nowait())
+        except Empty:
+            pass
+        if came:
+            self._hear(came)
+
+    def probe_closure(self) -> None:
+        """Ask, where it is time, whether what has closed the gate is over."""
+        closure = briefly(self.run.gate.take_probe)()
+        if closure is None:
+            return
+        # Nobody else may call: this crowds nothing.
+        probe = self._probe([time.monotonic()])
+        while not probe.has_ended:
+            self.take_in(TICK)
+        if probe.result in (Effect.OK, Effect.ANSWERED):
+            briefly(self.run.gate.lift)(closure)
+
+    # Slots
+
+    def _have_slots(self, count: int) -> float | None:
+        """Reserve what is lacking. Returns seconds until the first; None: a probe goes first.
+
+        Raises:
+            Shut: the gate lets nothing through in the time that is left.
+            CallInTransaction: this thread has a transaction open.
+        """
+        refuse_transaction()
+        now = time.monotonic()
+        self._slots = [slot for slot in self._slots if slot + LATE >= now]
+        lacking = count - len(self._slots)
+        if lacking > 0:
+            within = max(0.0, self.run.time_left())
+            taken = briefly(self.run.gate.take)(lacking, within=within)
+            if isinstance(taken, Refusal):
+                raise Shut(taken.wait)
+            if taken.probe:
+                self._probe(taken.times)
+                return None
+            self._slots += taken.times
+            self._look_again = self._slots[0] - time.monotonic() > SOON
+        wait = self._slots[0] - time.monotonic()
+        if wait <= AHEAD and self._look_again:
+            self._see_that_it_is_open()
+        return wait
+
+    def _see_that_it_is_open(self) -> None:
+        """See that nobody has shut the gate since the slots were reserved."""
+        self._look_again = False
+        if refusal := briefly(self.run.gate.refusal)():
+            raise Shut(refusal.wait)
+
+    def _close(self, shut: Shut) -> None:
+        """Tell those that wait for a slot that there is none."""
+        self.shut, self._slots = shut, []
+        waiting, self._waiting = self._waiting, []
+        for running in waiting:
+            self._throw(running, shut)
+
+    def _probe(self, slots: list[float]) -> Running:
+        """Have a harmless call made before any other."""
+        probe = Running("", _probe())
+        self._probing = probe
+        self._slots = []
+        self.start(probe)
+        self._waiting.remove(probe)
+        self._slots = slots
+        if isinstance(probe.step, Calls):
+            self._begin(probe, probe.step)
+        return probe
+
+    def _has_probed(self, probe: Running) -> None:
+        self._probing, self._slots = None, []
+        if probe.error is not None:
+            raise probe.error
+        if probe.result not in (Effect.OK, Effect.ANSWERED):
+            refusal = briefly(self.run.gate.refusal)()
+            self._close(Shut(refusal.wait if refusal else 0.0))
+
+    # Deliveries
+
+    def _go_on(
+        self,
+        running: Running,
+        step: Callable[[], SlotsNeeded | Calls],
+        *,
+        has_slots: bool = False,
+    ) -> None:
+        """Let a delivery take its next step; where it has its slots, nobody goes before it."""
+        try:
+            running.step = step()
+        except StopIteration as stop:
+            running.result = stop.value
+        except Exception as error:  # whoever is told of its end decides
+            running.error = error
+        else:
+            self._queue(running, first=has_slots)
+            return
+        running.has_ended = True
+        if running is self._probing:
+            self._has_probed(running)
+        else:
+            self._on_end(running)
+
+    def _queue(self, running: Running, *, first: bool) -> None:
+        """Have a delivery wait for its slots: behind those that are as urgent."""
+        if isinstance(running.step, SlotsNeeded) and running.step.is_urgent:
+            running.is_urgent = True
+        place = len(self._waiting)
+        if running.is_urgent:
+            place = sum(each.is_urgent for each in self._waiting)
+        self._waiting.insert(0 if first else place, running)
+
+    def _throw(self, running: Running, error: Exception) -> None:
+        self._go_on(running, partial(running.delivery.throw, error))
+
+    # Calls
+
+    def _begin(self, running: Running, step: Calls) -> None:
+        """Make the calls, each in its slot."""
+        count = len(step.requests)
+        slots, self._slots = self._slots[:count], self._slots[count:]
+        try:
+            api = client()
+        except (ConfigurationError, CallInTransaction) as error:
+            self._throw(running, error)
+            return
+        late, lease = set[int](), None
+        if step.claim is not None:
+            late, lease = step.claim.out_of_time(set().union(*step.pks)), step.claim.lease
+        setback = self._setback
+        running.answers = [None] * count
+        if not step.is_probe:
+            running.is_silent = False
+        self._calling.append(running)
+        for index, request in enumerate(step.requests):
+            if late and not late.isdisjoint(step.pks[index]):
+                withheld: Ended[Any] = Ended(None, Withheld(WORDS), None)
+                self._answered.put((running, index, withheld))
+                continue
+            call = partial(_make, api, request, slots[index], lease, setback)
+            job = partial(self._call, call, running, index)
+            self._workers.submit(Job(job, threading.Event()))
+
+    def _call(self, call: Callable[[], Ended[Any]], running: Running, index: int) -> None:
+        """Make a call in this thread, which is its own."""
+        try:
+            ended = call()
+        except BaseException as error:  # the edge of the thread: the row records it
+            logger.exception("A call failed by a mistake of this program.")
+            ended = Ended(None, Bug(repr(error)), None)
+        self._answered.put((running, index, ended))
+
+    def _hear(self, came: list[tuple[Running, int, Ended[Any]]]) -> None:
+        """Keep what the calls ended in, before anything is done about it."""
+        run = self.run
+        run.made += sum(not isinstance(ended.error, Withheld) for _, _, ended in came)
+        lines = log_calls(run.using, [ended.record for _, _, ended in came])
+        # A content that is refused may be the fault of its row.
+        errors = [
+            ended.error
+            for running, _, ended in came
+            if not (isinstance(ended.error, ContentRefused) and _carries_rows(running.step))
+        ]
+        run.report(errors)
+        effects = {effect(error) for error in errors}
+        self._look_again |= Effect.FAULT in effects
+        if effects & {Effect.LIMITED, Effect.CLOSED}:
+            # The gate is shut: what has its slot, and was not sent yet, is not sent now.
+            self._slots = []
+            self._setback.set()
+            self._setback = threading.Event()
+        for (running, index, ended), line in zip(came, lines, strict=True):
+            running.answers[index] = Answer(ended.result, ended.error, line)
+            if _is_silent(ended) and not _is_probe(running.step):
+                running.is_silent = True
+        for running in dict.fromkeys(each for each, _, _ in came):
+            if not running.in_flight:
+                self._calling.remove(running)
+                answers = [answer for answer in running.answers if answer is not None]
+                running.answers = []
+                self._go_on(running, partial(running.delivery.send, answers))
+
+
+def perform(run: Run, delivery: Delivery[T]) -> T:
+    """Run one delivery alone. Returns its result.
+
+    Raises:
+        Shut: the gate lets nothing through in the time of the run.
+        ConfigurationError: the key or the URL can't be used.
+        CallInTransaction: this thread has a transaction open.
+        Exception: what the delivery raises.
+    """
+    loop, running = Loop(run), Running("", delivery)
+    loop.start(running)
+    while not running.has_ended:
+        pause = loop.serve()
+        if not running.has_ended:
+            loop.take_in(pause)
+    if running.error is not None:
+        raise running.error
+    result: T = running.result
+    return result
+
+
+def _probe() -> Delivery[Effect]:
+    [answer] = yield Calls([ask_for_nobody()], is_probe=True)
+    return effect(answer.error)
+
+
+def _slots_of(step: SlotsNeeded | Calls) -> int:
+    return step.count if isinstance(step, SlotsNeeded) else len(step.requests)
+
+
+def _is_probe(step: SlotsNeeded | Calls) -> bool:
+    return isinstance(step, Calls) and step.is_probe
+
+
+def _carries_rows(step: SlotsNeeded | Calls) -> bool:
+    return isinstance(step, Calls) and step.claim is not None
+
+
+def _make(
+    api: Client,
+    request: Request[Any],
+    slot: float,
+    lease: Lease | None,
+    setback: threading.Event,
+) -> Ended[Any]:
+    """Make a call in its slot.
+
+    Args:
+        lease: of the rows that it carries; None: it carries none.
+        setback: set when another call was answered so that no further one may be made.
+    """
+
+    def check() -> None:
+        if lease is not None:
+            lease.check()
+            if setback.is_set():
+                raise Withheld("Another call was refused meanwhile; it comes again.")
+
+    setback.wait(max(0.0, slot - time.monotonic()))
+    return api.make(request, before_sending=check)
+
+
+def _is_silent(ended: Ended[Any]) -> bool:
+    """Whether the call took long and got no answer, so that more of its kind would too."""
+    return (
+        isinstance(ended.error, NoAnswer | NotSent)
+        and ended.record is not None
+        and ended.record.duration >= conf.call_deadline / 2
+    )

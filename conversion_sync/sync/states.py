@@ -1,0 +1,87 @@
+"""What is written of a row when it comes to a state."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+
+from conversion_sync.conf import conf
+from conversion_sync.models import Status
+from conversion_sync.models.fields import InstantField
+from conversion_sync.models.messages import Message, stored
+from conversion_sync.models.state import BULK
+
+__all__ = [
+    "GONE",
+    "PATIENCE",
+    "arrived",
+    "failed",
+    "free",
+    "has_had_enough",
+    "since",
+    "storable",
+    "tried_in_vain",
+]
+
+#: A row is FAILED for its faults only after so long.
+PATIENCE = datetime.timedelta(days=1)
+
+#: Why a row that outlived all its leases has failed.
+GONE = stored(Message.WORKERS_STOPPED)
+
+
+def storable(text: str) -> str:
+    """A text of the vendor's as any database can hold it."""
+    return text.encode(errors="replace").decode().replace("\0", "")
+
+
+def arrived() -> dict[str, Any]:
+    return free() | {
+        "sync_status": Status.SYNCED,
+        "due_at": None,
+        "last_error_code": "",
+        "last_error_message": "",
+    }
+
+
+def free() -> dict[str, Any]:
+    """No claim, no failures, nobody waiting."""
+    return {"claim": None, "attempts": 0, "failing_since": None, "priority": BULK}
+
+
+def failed(code: str, message: str) -> dict[str, Any]:
+    return free() | {
+        "sync_status": Status.FAILED,
+        "due_at": None,
+        "last_error_code": storable(code)[:64],
+        "last_error_message": storable(message),
+    }
+
+
+def tried_in_vain(code: str, message: str, now: datetime.datetime, wait: float) -> dict[str, Any]:
+    """A try that counts; the next one is in ``wait`` seconds."""
+    return {
+        "sync_status": Status.PENDING,
+        "claim": None,
+        "due_at": now + datetime.timedelta(seconds=wait),
+        "attempts": F("attempts") + 1,
+        "failing_since": since(now),
+        "last_error_code": code,
+        "last_error_message": message,
+    }
+
+
+def has_had_enough(row: Any, now: datetime.datetime) -> bool:
+    """Whether one more counted try is the last: after many of them, and a day."""
+    return (
+        row.attempts + 1 >= conf.max_attempts
+        and row.failing_since is not None
+        and now - row.failing_since >= PATIENCE
+    )
+
+
+def since(now: datetime.datetime) -> Coalesce:
+    return Coalesce(F("failing_since"), Value(now, output_field=InstantField()))

@@ -1,0 +1,235 @@
+"""Whose turn it is in a drain, and how each kind's endpoint stands.
+
+Opt-outs have a turn before each of the others. These take turns, and a drain goes on where the
+last one stopped. A kind that raises has no further turn in that drain; one whose endpoint did not
+answer in time has one call at a time, all processes together, and one turn in a drain.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connections
+from django.db.models import Exists, Q
+
+from conversion_sync.api import ConfigurationError
+from conversion_sync.conf import conf
+from conversion_sync.models import ChannelState, Heartbeat
+from conversion_sync.models.fields import DbNow
+from conversion_sync.sync import jobs, renames
+from conversion_sync.sync.deliveries import Delivery, Shut
+from conversion_sync.sync.kinds import KINDS, OPT_OUTS
+from conversion_sync.sync.loop import Loop, Running
+from conversion_sync.sync.run import Run
+from conversion_sync.sync.transactions import CallInTransaction, close_broken, short_transaction
+from conversion_sync.sync.troubles import in_words
+
+__all__ = ["Turns", "due"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which a kind of which nothing could be taken is not asked again.
+REST = 0.1
+
+#: Seconds after its last answer for which an endpoint may have all the calls that there are.
+ANSWERING = 1.0
+
+#: What the spreading of companies' names, and the bulk jobs, are called among the kinds.
+RENAMES, JOBS = "rename", "job"
+
+_OTHERS = (*(kind.name for kind in KINDS if kind is not OPT_OUTS), RENAMES, JOBS)
+
+_KINDS = {kind.name: kind for kind in KINDS}
+
+
+def after(name: str) -> str:
+    """The kind whose turn comes after that of this one."""
+    return _OTHERS[(_OTHERS.index(name) + 1) % len(_OTHERS)] if name in _OTHERS else _OTHERS[0]
+
+
+def due(using: str) -> set[str]:
+    """The names of what has anything to do now, though it may have to wait: one query."""
+    names, sql, parameters = _due_query(using, conf.lease)
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        found = cursor.fetchone()
+    # Nobody has ever drained: anything may be there.
+    return {name for name, flag in zip(names, found, strict=True) if flag} if found else {*names}
+
+
+@functools.cache
+def _due_query(using: str, lease: float) -> tuple[Sequence[str], str, Sequence[Any]]:
+    """The names, and a query with a flag for each; Django takes longer to build it than it runs.
+
+    Args:
+        lease: the setting, in seconds, that is in the query.
+    """
+    exists = {kind.name: kind.is_due(using) for kind in KINDS}
+    exists |= {RENAMES: Exists(renames.waiting(using)), JOBS: Exists(jobs.waiting(using))}
+    flags = {f"is_{number}": condition for number, condition in enumerate(exists.values())}
+    beat = Heartbeat.only(using).annotate(**flags).values_list(*flags)
+    sql, parameters = beat.query.get_compiler(using).as_sql()
+    return list(exists), sql, parameters
+
+
+class Turns:
+    """Gives the kinds of one drain their turns, and keeps how each of them stands.
+
+    Attributes:
+        next: the kind with which the next drain begins.
+        dealt: how many rows were dealt with.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.loop = Loop(run, self._ended)
+        self.dealt = 0
+        self._run, self._renames = run, renames.Renames(run.using)
+        states = list(ChannelState.objects.using(run.using))
+        self._failing = {state.name for state in states if state.failed_at is not None}
+        self._slow = {state.name for state in states if state.timed_out_at is not None}
+        self._done = set[str]()
+        self._resting = dict[str, float]()
+        self._answered_at = dict[str, float]()
+        self._asked_at = 0.0
+        self._was_opt_out = False
+        beat = Heartbeat.only(run.using).values_list("turn", flat=True).first()
+        self.next = beat if beat in _OTHERS else _OTHERS[0]
+
+    def give(self) -> bool:
+        """Give turns, until a delivery waits for its slots or nobody has anything to do.
+
+        Returns:
+            Whether anybody had a turn.
+        """
+        gave = False
+        while not (self._run.is_over() or self.loop.shut):
+            if self.loop.is_chosen() and time.monotonic() - self._asked_at < REST:
+                break  # An opt-out of this moment finds the next slot.
+            self._asked_at = time.monotonic()
+            names = self._those_that_may(due(self._run.using))
+            if not names:
+                break
+            self._give(names[0])
+            gave = True
+        return gave
+
+    def let_rest_end(self) -> bool:
+        """Let those be asked again of which nothing could be taken. Returns whether any were."""
+        had, self._resting = bool(self._resting), {}
+        return had
+
+    def _those_that_may(self, names: set[str]) -> list[str]:
+        """Those of the names that may have a turn now, in the order of their turns."""
+        if self.loop.is_chosen():
+            # A look that is not used yet would be the same again; an opt-out never waits for it.
+            names &= {OPT_OUTS.name}
+        start = _OTHERS.index(self.next)
+        order = [*_OTHERS[start:], *_OTHERS[:start]]
+        order.insert(len(order) if self._was_opt_out else 0, OPT_OUTS.name)
+        return [name for name in order if name in names and self._may(name)]
+
+    def _may(self, name: str) -> bool:
+        if name in self._done or self._resting.get(name, 0.0) > time.monotonic():
+            return False
+        if self.loop.is_chosen(name):
+            return False
+        if name in self._slow:
+            return not self.loop.in_flight(name) and self._may_try(name)
+        return self._room(name) > 0
+
+    def _room(self, name: str) -> int:
+        """How many more calls of the kind may be on their way at once.
+
+        An opt-out finds room always. An endpoint that does not answer leaves some to the others.
+        """
+        most = conf.concurrency - (name != OPT_OUTS.name)
+        free = max(1, most) - self.loop.in_flight()
+        if time.monotonic() - self._answered_at.get(name, 0.0) > ANSWERING:
+            free = min(free, max(1, most * 3 // 4) - self.loop.in_flight(name))
+        return free
+
+    def _give(self, name: str) -> None:
+        self._was_opt_out = name == OPT_OUTS.name
+        at_once = 1 if name in self._slow else self._room(name)
+        running = Running(name, self._delivery(name, at_once), is_urgent=self._was_opt_out)
+        self.loop.start(running)
+        if not self._was_opt_out:
+            self.next = after(name)
+
+    def _delivery(self, name: str, at_once: int) -> Delivery[int]:
+        if name == RENAMES:
+            return self._renames.step()
+        deliver = jobs.deliver if name == JOBS else _KINDS[name].deliver
+        return (yield from deliver(self._run, at_once))
+
+    def _ended(self, running: Running) -> None:
+        """Keep how the endpoint stands, and whether the kind raised.
+
+        Raises:
+            ConfigurationError, CallInTransaction: nothing can be sent now.
+            Exception: what the kind raised, where the database can't keep it.
+        """
+        name, error = running.name, running.error
+        if isinstance(error, ConfigurationError | CallInTransaction):
+            raise error
+        if error is not None and not isinstance(error, Shut):
+            logger.error("The kind “%s” failed; the others go on.", name, exc_info=error)
+            self._failed(name, error)
+            return
+        self._heard(name, running.is_silent)
+        if error is None and name in self._failing:
+            self._write(name, failed_at=None, error="")
+            self._failing.discard(name)
+        self.dealt += running.result or 0
+        if not running.result and error is None:
+            self._resting[name] = time.monotonic() + REST
+
+    def _failed(self, name: str, error: Exception) -> None:
+        try:
+            if not connections[self._run.using].in_atomic_block:
+                close_broken()
+            self._write(name, failed_at=DbNow(), error=in_words(error), trial_until=None)
+        except (DatabaseError, InterfaceError):
+            # The database is gone: this is the fault of no kind.
+            raise error from None
+        self._failing.add(name)
+        self._done.add(name)
+
+    def _may_try(self, name: str) -> bool:
+        """Whether the one call that this endpoint gets now is ours; that may end its trouble."""
+        states = ChannelState.objects.using(self._run.using).filter(name=name)
+        lease = datetime.timedelta(seconds=conf.lease)
+        over = Q(trial_until__lt=DbNow()) | Q(trial_until__gt=DbNow() + lease)
+        free = Q(trial_until=None) | over
+        taken = states.filter(free, timed_out_at__isnull=False).update(trial_until=DbNow() + lease)
+        if not taken and not states.filter(timed_out_at__isnull=False).exists():
+            self._slow.discard(name)
+            return True
+        if not taken:
+            self._done.add(name)
+        return bool(taken)
+
+    def _heard(self, name: str, is_silent: bool | None) -> None:
+        """Keep whether the endpoint answered the last call of a delivery; None: it made none."""
+        if is_silent:
+            self._write(name, timed_out_at=DbNow(), trial_until=None)
+            self._slow.add(name)
+            self._done.add(name)
+        elif is_silent is not None:
+            self._answered_at[name] = time.monotonic()
+        if not is_silent and name in self._slow:
+            ended = {} if is_silent is None else {"timed_out_at": None}
+            self._write(name, trial_until=None, **ended)
+            self._slow -= {name} if ended else set()
+
+    def _write(self, name: str, **columns: object) -> None:
+        states = ChannelState.objects.using(self._run.using)
+        with short_transaction(self._run.using):
+            if not states.filter(name=name).update(**columns):
+                states.bulk_create([ChannelState(name=name)], ignore_conflicts=True)
+                states.filter(name=name).update(**columns)

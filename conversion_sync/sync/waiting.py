@@ -1,0 +1,99 @@
+"""Due rows that have to wait: put off, and made due when what they wait for is done.
+
+So a backlog is not looked through again and again. Whatever settles makes due what waited for it;
+a row that nobody makes due is looked at again after a while all the same.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from conversion_sync.models import (
+    Contact,
+    Deletion,
+    Engagement,
+    SubscriptionChange,
+    SyncedModel,
+)
+from conversion_sync.models.fields import DbNow, db_now, unindexed
+from conversion_sync.models.locking import locking
+from conversion_sync.models.querysets import SyncedQuerySet
+from conversion_sync.sync.readiness import waits_for
+from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.transactions import short_transaction
+
+__all__ = ["PUT_OFF", "PUT_OFF_TRIED", "put_off", "release", "release_behind"]
+
+#: For so long a waiting row is not looked at again, unless it is made due.
+PUT_OFF = datetime.timedelta(minutes=5)
+
+#: The same for one that was tried: it can't be told from one in backoff, and so is not made due.
+PUT_OFF_TRIED = datetime.timedelta(seconds=30)
+
+
+def put_off(model: type[SyncedModel], using: str, pks: Collection[int]) -> None:
+    """Have these due rows, which wait for others, not looked at again for a while."""
+    rows: SyncedQuerySet = model.objects.using(using)  # type: ignore[attr-defined]  # each has one
+    waiting = _put_off(model.unmarked.using(using), pks)
+    # What they wait for may have settled in between, and then did not find them put off.
+    release(
+        rows.filter(pk__in=waiting).alias(waits_for=waits_for(model, using)).filter(waits_for="")
+    )
+
+
+@briefly
+def _put_off(rows: QuerySet[Any], pks: Collection[int]) -> list[int]:
+    fresh = Q(failing_since__isnull=True, claim__isnull=True)
+    with short_transaction(rows.db):
+        due = rows.filter(unindexed(Q(due_at__lte=DbNow())), pk__in=pks).order_by("pk")
+        locked = list(locking(due, skip_locked=True).values_list("pk", flat=True))
+        these, now = rows.filter(pk__in=locked), db_now(rows.db)
+        these.filter(~fresh).update(due_at=now + PUT_OFF_TRIED)
+        these.filter(fresh).update(due_at=now + PUT_OFF)
+    return locked
+
+
+@briefly
+def release(rows: SyncedQuerySet) -> None:
+    """Make due those of the rows that were put off. Who holds one of them is not waited for."""
+    pks = list(rows.put_off().order_by().values_list("pk", flat=True))
+    if not pks:
+        return
+    these: SyncedQuerySet = rows.model.objects.using(rows.db).filter(pk__in=pks)
+    with short_transaction(rows.db):
+        locked = locking(these.order_by("pk"), skip_locked=True).values_list("pk", flat=True)
+        these.filter(pk__in=list(locked)).look_again()
+
+
+def release_behind(model: type[SyncedModel], using: str, pks: Collection[int]) -> None:
+    """Make due what waited for these rows, which were settled or taken away."""
+    behind = _BEHIND.get(model)
+    for waiting in behind(using, pks) if behind and pks else ():
+        release(waiting)
+
+
+def _behind_contacts(using: str, pks: Collection[int]) -> Iterator[SyncedQuerySet]:
+    yield SubscriptionChange.objects.using(using).filter(contact__in=pks)
+    yield Engagement.objects.using(using).filter(contact__in=pks)
+
+
+def _behind_changes(using: str, pks: Collection[int]) -> Iterator[SyncedQuerySet]:
+    changes = SubscriptionChange.objects.using(using)
+    people = list(changes.filter(pk__in=pks).values_list("contact", "address"))
+    yield changes.of({contact for contact, _ in people if contact}, {each for _, each in people})
+
+
+def _behind_deletions(using: str, pks: Collection[int]) -> Iterator[SyncedQuerySet]:
+    deletions = Deletion.objects.using(using).filter(pk__in=pks)
+    return Deletion.held_up(using, list(deletions.values("kind", "key", "successor_id")))
+
+
+_BEHIND: Mapping[type[SyncedModel], Callable[[str, Collection[int]], Iterator[SyncedQuerySet]]] = {
+    Contact: _behind_contacts,
+    SubscriptionChange: _behind_changes,
+    Deletion: _behind_deletions,
+}

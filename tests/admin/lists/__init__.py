@@ -1,0 +1,1 @@
+"""Lists: what they find, how long they are, and what they cost."""

@@ -1,0 +1,1 @@
+"""Files, to lists and from them."""

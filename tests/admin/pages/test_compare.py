@@ -1,0 +1,216 @@
+"""The page that puts a record beside what Conversion has of it."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from conversion_sync.models import Company, Contact, SubscriptionChange
+from conversion_sync.status.errors import remedy
+from conversion_sync.sync.gate import Gate
+from tests.admin.conftest import BASE
+from tests.kit import push
+
+
+@pytest.fixture
+def admin(db):
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+@pytest.fixture
+def there(conversion, contact):
+    """The contact has arrived; then it changed here, and nobody marked it."""
+    push()
+    key = contact.key
+    Contact.unmarked.filter(pk=contact.pk).update(first_name="Anna", title="Boss")
+    return conversion.contacts[key]
+
+
+def url(row):
+    return f"{BASE}/{row._meta.model_name}/{row.pk}/compare/"
+
+
+def page(client, row):
+    answer = client.get(url(row))
+    assert answer.status_code == 200
+    return answer
+
+
+def decide(client, row, action, **data):
+    return client.post(url(row), {"action": action, **data}, follow=True)
+
+
+def test_both_sides_are_shown_the_differences_first(admin, contact, there):
+    answer = page(admin, contact)
+    lines = answer.context["lines"]
+    assert [(line.name, line.ours, line.theirs, line.words) for line in lines[:2]] == [
+        ("first_name", "Anna", "Ann", "Differs"),
+        ("title", "Boss", "", "Only here"),
+    ]
+    assert all(line.is_same for line in lines[2:])
+    html = answer.content.decode()
+    assert html.count('name="field"') == 2
+    assert " style=" not in html
+    assert "<script>" not in html
+
+
+def test_theirs_is_taken_for_the_chosen_fields_alone(admin, contact, there):
+    html = decide(admin, contact, "take", field=["first_name"]).content.decode()
+    assert "Taken from Conversion: first_name." in html
+    contact.refresh_from_db()
+    assert (contact.first_name, contact.title) == ("Ann", "Boss")
+    assert contact.subscription_status == ""
+    assert "Left as they are, here and there: title." in html
+    assert "Choose the fields" in decide(admin, contact, "take").content.decode()
+
+
+def test_what_a_row_can_not_have_is_not_taken(admin, contact, there, conversion):
+    Contact.unmarked.filter(pk=contact.pk).update(linkedin_url="no address")
+    html = decide(admin, contact, "take", field=["title"]).content.decode()
+    assert "Nothing was taken" in html
+    assert Contact.objects.get().title == "Boss"
+
+
+def test_ours_is_pushed(admin, contact, there, conversion):
+    assert "Ours is sent now" in decide(admin, contact, "push").content.decode()
+    push()
+    assert conversion.contacts[contact.key]["variables"]["first_name"] == "Anna"
+    assert "Conversion has all that we would send" in page(admin, contact).content.decode()
+
+
+def test_a_remote_opt_out_comes_first_and_is_taken_with_one_click(
+    admin, contact, there, conversion
+):
+    assert "opted out in Conversion" not in page(admin, contact).content.decode()
+    assert "no opt-out to take" in decide(admin, contact, "opt_out").content.decode()
+    conversion.set_status(contact.key, "UNSUBSCRIBED")
+    html = page(admin, contact).content.decode()
+    assert html.index("opted out in Conversion") < html.index("cs-compare")
+    assert "The opt-out is taken" in decide(admin, contact, "opt_out").content.decode()
+    change = SubscriptionChange.objects.get()
+    assert (change.status, change.sync_status, change.source) == (
+        "UNSUBSCRIBED",
+        "SYNCED",
+        "Conversion",
+    )
+    assert Contact.objects.get().subscription_status == "UNSUBSCRIBED"
+    assert "opted out in Conversion" not in page(admin, contact).content.decode()
+
+
+def test_a_record_that_is_not_there(admin, company, conversion):
+    assert "Conversion has no such record" in page(admin, company).content.decode()
+    html = decide(admin, company, "take", field=["company_name"]).content.decode()
+    assert "no such record" in html
+    push()
+    assert "all that we would send" in page(admin, Company.objects.get()).content.decode()
+
+
+def test_it_says_why_conversion_could_not_be_asked(admin, contact, conversion, settings):
+    conversion.fail("401")
+    html = page(admin, contact).content.decode()
+    assert "UNAUTHORIZED" in html
+    assert remedy("UNAUTHORIZED") in html
+    assert "The gate lets no call through" in page(admin, contact).content.decode()
+    Gate().resume()
+    settings.CONVERSION_SYNC = {"API_KEY": ""}
+    assert "no API key" in page(admin, contact).content.decode()
+
+
+def test_permissions(staff, contact, conversion):
+    client = staff("view_contact")
+    assert client.get(url(contact)).status_code == 403
+    for action in ("push", "take", "opt_out"):
+        assert decide(client, contact, action, field=["title"]).status_code == 403
+    html = client.get(f"{BASE}/contact/{contact.pk}/change/").content.decode()
+    assert "/compare/" not in html
+    editor = staff("view_contact", "change_contact", "sync_contact", name="ed")
+    assert url(contact) in editor.get(f"{BASE}/contact/{contact.pk}/change/").content.decode()
+    assert decide(editor, contact, "x").status_code == 403
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.get(username="ed"))
+    assert decide(strict, contact, "push").status_code == 403
+    assert not conversion.calls
+
+
+class TestRights:
+    """Each of the three decisions has a permission of its own."""
+
+    def test_without_the_right_to_change_theirs_can_not_be_taken(self, staff, contact, there):
+        client = staff("view_contact", "sync_contact", "set_subscription")
+        html = page(client, contact).content.decode()
+        assert 'value="push"' in html
+        assert 'value="take"' not in html
+        assert 'name="field"' not in html
+        assert decide(client, contact, "take", field=["first_name"]).status_code == 403
+        assert Contact.objects.get().first_name == "Anna"
+
+    def test_without_the_right_to_set_subscriptions_no_opt_out_is_taken(
+        self, staff, contact, there, conversion
+    ):
+        conversion.set_status(contact.key, "UNSUBSCRIBED")
+        client = staff("view_contact", "sync_contact", "change_contact")
+        html = page(client, contact).content.decode()
+        assert "opted out in Conversion" in html
+        assert "who may set subscriptions" in html
+        assert 'value="opt_out"' not in html
+        assert decide(client, contact, "opt_out").status_code == 403
+        assert Contact.objects.get().subscription_status == ""
+
+    def test_without_the_right_to_sync_there_is_no_page(self, staff, contact, there):
+        client = staff("view_contact", "change_contact", "set_subscription")
+        assert client.get(url(contact)).status_code == 403
+        for action in ("push", "take", "opt_out"):
+            assert decide(client, contact, action, field=["title"]).status_code == 403
+
+    def test_a_company_has_no_opt_out(self, staff, company, conversion):
+        client = staff("view_company", "sync_company", "change_company", "set_subscription")
+        assert decide(client, company, "opt_out").status_code == 403
+
+
+# What the vendor says
+
+
+def nested(levels):
+    return {"a": nested(levels - 1)} if levels else 1
+
+
+def success(value):
+    return {"success": True, "data": {"email": "Ann@x.example", "variables": {"deep": value}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("status", {"status": 200, "body": success(nested(55))}, "Only in Conversion"),
+        ("status", {"status": 200, "body": success(nested(100))}, "nested too deep"),
+        ("deep", {"size": 900}, "nested too deep"),
+        ("deep", {"size": 5000}, "nested too deep"),
+        ("garbage", {}, "not valid JSON"),
+        ("html", {"status": 404}, "between"),
+        ("status", {"status": 404, "body": {"message": "no Route matched"}}, "no Route matched"),
+        ("html", {"status": 413}, "HTTP 413"),
+        ("status", {"status": 503, "headers": {"Retry-After": "9"}}, "come back"),
+        ("echo", {}, "***"),
+        ("echo", {"status": 400}, "***"),
+    ],
+)
+def test_whatever_the_vendor_answers_is_a_page(
+    admin, contact, there, conversion, kind, options, words
+):
+    conversion.fail(kind, method="GET", **options)
+    html = page(admin, contact).content.decode()
+    assert words in html
+    assert "test-key" not in html
+    assert "Conversion has no such record" not in html
+
+
+def test_half_a_character_is_shown(admin, contact, there, conversion):
+    variables = {"first_name": "A\ud800nn"}
+    conversion.fail(
+        "status",
+        method="GET",
+        status=200,
+        body={"success": True, "data": {"email": contact.key, "variables": variables}},
+    )
+    assert "A?nn" in page(admin, contact).content.decode()

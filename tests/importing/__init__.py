@@ -1,0 +1,1 @@
+"""What comes of files, as people have them."""

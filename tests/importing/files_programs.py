@@ -1,0 +1,554 @@
+"""The exports of CRMs, mailing programs and address books, with their own titles."""
+
+from __future__ import annotations
+
+import csv
+
+from tests.importing.kit import File, written
+
+FILES = [
+    File(
+        "HubSpot, contacts",
+        written(
+            (
+                (
+                    "Record ID",
+                    "First Name",
+                    "Last Name",
+                    "Email",
+                    "Phone Number",
+                    "Job Title",
+                    "Contact owner",
+                    "Marketing contact status",
+                    "Unsubscribed from all email",
+                    "Associated Company",
+                    "Associated Company IDs",
+                ),
+                (
+                    *("151", "Ann", "Ross", "ann@x.example", "+1 555 0100", "CEO", ""),
+                    *("Marketing contact", "false", "Acme", "7001"),
+                ),
+                (
+                    *("152", "Bob", "", "bob@x.example", "", "", "Mia"),
+                    *("Non-marketing contact", "true", "", ""),
+                ),
+            ),
+            quoting=csv.QUOTE_ALL,
+            lineterminator="\n",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "phone": "+1 555 0100",
+                "title": "CEO",
+                "company_id": "7001",
+                "custom_variables": {
+                    "Record ID": 151,
+                    "Marketing contact status": "Marketing contact",
+                },
+            },
+            "bob@x.example": {
+                "first_name": "Bob",
+                "subscription_status": "UNSUBSCRIBED",
+                "custom_variables": {
+                    "Record ID": 152,
+                    "Contact owner": "Mia",
+                    "Marketing contact status": "Non-marketing contact",
+                },
+            },
+        },
+        [
+            "Read: “Phone Number” as phone, “Job Title” as title, “Unsubscribed from all email” "
+            "as opted_out and “Associated Company IDs” as company_id.",
+            "kept in “custom variables”: “Record ID”, “Contact owner” and “Marketing contact "
+            "status”.",
+            "Read as numbers: “Record ID”.",
+            "“Unsubscribed from all email”: Whoever has “yes”, “true”, “1”, a cross or a time "
+            "here is unsubscribed.",
+            "The column “Associated Company” is left out: the company (company_id) gives it.",
+        ],
+        existing=[("7001", "Acme")],
+    ),
+    File(
+        "HubSpot, companies",
+        written(
+            (
+                (
+                    "Record ID",
+                    "Company name",
+                    "Company owner",
+                    "Phone Number",
+                    "City",
+                    "Industry",
+                    "Company Domain Name",
+                    "Number of Employees",
+                    "Annual Revenue",
+                    "Website URL",
+                ),
+                (
+                    *("7001", "Acme", "Mia", "+1 555 0100", "Berlin", "MACHINERY"),
+                    *("acme.example", "250", "5000000.0", "https://acme.example"),
+                ),
+            ),
+            quoting=csv.QUOTE_ALL,
+        ),
+        {
+            "7001": {
+                "company_name": "Acme",
+                "industry": "MACHINERY",
+                "base_domain": "acme.example",
+                "size": "250",
+                "annual_revenue": 5000000,
+                "website": "https://acme.example",
+                "custom_variables": {
+                    "Company owner": "Mia",
+                    "Phone Number": "+1 555 0100",
+                    "City": "Berlin",
+                },
+            }
+        },
+        [
+            "Read: “Record ID” as external_id, “Company Domain Name” as base_domain, “Number of "
+            "Employees” as size and “Website URL” as website.",
+            "kept in “custom variables”: “Company owner”, “Phone Number” and “City”.",
+            "“Annual Revenue”: “5000000.0” is read as “5000000”.",
+        ],
+        kind="companies",
+    ),
+    File(
+        "Salesforce, a report of contacts",
+        written(
+            (
+                (
+                    *("First Name", "Last Name", "Title", "Account Name", "Mailing City"),
+                    *("Phone", "Mobile", "Email", "Email Opt Out"),
+                ),
+                ("Ann", "Ross", "CEO", "Acme", "Berlin", "555 0100", "", "ann@x.example", "0"),
+                ("Bob", "Moss", "", "", "", "", "555 0101", "bob@x.example", "1"),
+                (),
+                ("Contacts with phones",),
+                ("Copyright (c) 2000-2026 salesforce.com, inc. All rights reserved.",),
+                ("Confidential Information - Do Not Distribute",),
+                ("Generated By:  Mia Moll  1/2/2026 3:04 PM",),
+                ("Lumentum",),
+            ),
+            quoting=csv.QUOTE_ALL,
+            encoding="cp1252",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "title": "CEO",
+                "phone": "555 0100",
+                "company_id": "A1",
+                "custom_variables": {"Mailing City": "Berlin"},
+            },
+            "bob@x.example": {
+                "first_name": "Bob",
+                "last_name": "Moss",
+                "subscription_status": "UNSUBSCRIBED",
+                "custom_variables": {"Mobile": "555 0101"},
+            },
+        },
+        [
+            "Read: “Account Name” as company_name and “Email Opt Out” as opted_out.",
+            "“Account Name”: the company of that name, where there is exactly one.",
+            "kept in “custom variables”: “Mailing City” and “Mobile”.",
+            "“Email Opt Out”: Whoever has “yes”, “true”, “1”, a cross or a time here is "
+            "unsubscribed.",
+        ],
+        existing=[("A1", "Acme")],
+    ),
+    File(
+        "Salesforce, contacts by the Data Loader",
+        written(
+            (
+                (
+                    *("ID", "ACCOUNTID", "LASTNAME", "FIRSTNAME", "EMAIL", "PHONE", "TITLE"),
+                    "HASOPTEDOUTOFEMAIL",
+                ),
+                (
+                    *("0035g00000AbCdEAAV", "0015g00000XyZwVAAV", "Ross", "Ann"),
+                    *("ann@x.example", "(555) 0100", "CEO", "true"),
+                ),
+            ),
+            quoting=csv.QUOTE_ALL,
+            lineterminator="\n",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "title": "CEO",
+                "phone": "(555) 0100",
+                "company_id": "0015g00000XyZwVAAV",
+                "subscription_status": "UNSUBSCRIBED",
+                "custom_variables": {"ID": "0035g00000AbCdEAAV"},
+            }
+        },
+        [
+            "Read: “ACCOUNTID” as company_id and “HASOPTEDOUTOFEMAIL” as opted_out.",
+            "kept in “custom variables”: “ID”.",
+            "“HASOPTEDOUTOFEMAIL”: Whoever has “yes”, “true”, “1”, a cross or a time here is "
+            "unsubscribed.",
+        ],
+        existing=[("0015g00000XyZwVAAV", "Acme")],
+    ),
+    File(
+        "Salesforce, a report of leads",
+        written(
+            (
+                (
+                    *("First Name", "Last Name", "Title", "Company / Account", "Email"),
+                    *("Lead Source", "Lead Status"),
+                ),
+                ("Ann", "Ross", "Buyer", "Acme", "ann@x.example", "Web", "Open"),
+            ),
+            quoting=csv.QUOTE_ALL,
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "title": "Buyer",
+                "company_id": "A1",
+                "custom_variables": {"Lead Source": "Web", "Lead Status": "Open"},
+            }
+        },
+        [
+            "Read: “Company / Account” as company_name.",
+            "“Company / Account”: the company of that name, where there is exactly one.",
+            "kept in “custom variables”: “Lead Source” and “Lead Status”.",
+        ],
+        existing=[("A1", "Acme"), ("A2", "Other"), ("A3", "Other")],
+    ),
+    File(
+        "Salesforce, a report of accounts",
+        written(
+            (
+                (
+                    *("Account ID", "Account Name", "Website", "Industry", "Employees"),
+                    *("Annual Revenue", "Billing City"),
+                ),
+                ("001A", "Acme", "www.acme.example", "Energy", "250", "1234567.89", "Oslo"),
+            ),
+            quoting=csv.QUOTE_ALL,
+        ),
+        {
+            "001A": {
+                "company_name": "Acme",
+                "website": "https://www.acme.example",
+                "industry": "Energy",
+                "size": "250",
+                "annual_revenue": 1234568,
+                "custom_variables": {"Billing City": "Oslo"},
+            }
+        },
+        [
+            "Read: “Account ID” as external_id, “Account Name” as company_name and “Employees” "
+            "as size.",
+            "kept in “custom variables”: “Billing City”.",
+            "“Annual Revenue”: “1234567.89” is read as “1234568”.",
+        ],
+        kind="companies",
+    ),
+    File(
+        "Mailchimp, the subscribed of an audience",
+        written(
+            (
+                (
+                    *("Email Address", "First Name", "Last Name", "Address", "Phone Number"),
+                    *("MEMBER_RATING", "OPTIN_TIME", "LATITUDE", "TAGS"),
+                ),
+                (
+                    *("ann@x.example", "Ann", "Ross", "", "555 0100"),
+                    *("2", "2026-01-02 10:11:12", "52.5200000", '"vip","2026"'),
+                ),
+                (
+                    *("bob@x.example", "Bob", "", "1 Main St", ""),
+                    *("5", "2026-01-03 10:11:12", "48.1371000", ""),
+                ),
+            ),
+            lineterminator="\n",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "phone": "555 0100",
+                "custom_variables": {
+                    "MEMBER_RATING": 2,
+                    "OPTIN_TIME": "2026-01-02 10:11:12",
+                    "LATITUDE": 52.52,
+                    "TAGS": '"vip","2026"',
+                },
+            },
+            "bob@x.example": {
+                "first_name": "Bob",
+                "custom_variables": {
+                    "Address": "1 Main St",
+                    "MEMBER_RATING": 5,
+                    "OPTIN_TIME": "2026-01-03 10:11:12",
+                    "LATITUDE": 48.1371,
+                },
+            },
+        },
+        [
+            "Read: “Email Address” as email and “Phone Number” as phone.",
+            "kept in “custom variables”: “Address”, “MEMBER_RATING”, “OPTIN_TIME”, “LATITUDE” "
+            "and “TAGS”.",
+            "Read as numbers: “MEMBER_RATING” and “LATITUDE”.",
+        ],
+    ),
+    File(
+        "Mailchimp, the unsubscribed of an audience",
+        written(
+            (
+                ("Email Address", "First Name", "UNSUB_TIME", "UNSUB_REASON"),
+                ("ann@x.example", "Ann", "2026-01-02 10:11:12", "NO_LONGER_INTERESTED"),
+            ),
+            lineterminator="\n",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "subscription_status": "UNSUBSCRIBED",
+                "custom_variables": {"UNSUB_REASON": "NO_LONGER_INTERESTED"},
+            }
+        },
+        [
+            "Read: “Email Address” as email and “UNSUB_TIME” as opted_out.",
+            "kept in “custom variables”: “UNSUB_REASON”.",
+            "“UNSUB_TIME”: Whoever has “yes”, “true”, “1”, a cross or a time here is unsubscribed.",
+        ],
+    ),
+    File(
+        "Pipedrive, people",
+        written(
+            (
+                (
+                    *("Person - Name", "Person - First name", "Person - Last name"),
+                    *("Person - Organization", "Person - Email - Work", "Person - Email - Home"),
+                    *("Person - Phone - Work", "Person - Phone - Mobile"),
+                    *("Person - Job title", "Person - Marketing status", "Person - Open deals"),
+                ),
+                (
+                    *("Ann Ross", "Ann", "Ross", "Acme", "ann@x.example", "ann@home.example"),
+                    *("555 0100", "555 0101", "CEO", "Subscribed", "2"),
+                ),
+                ("Bob", "Bob", "", "", "bob@x.example", "", "", "", "", "No consent", "0"),
+            ),
+            encoding="utf-8-sig",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "phone": "555 0100",
+                "title": "CEO",
+                "company_id": "A1",
+                "subscription_status": "SUBSCRIBED",
+                "custom_variables": {
+                    "Person - Name": "Ann Ross",
+                    "Person - Email - Home": "ann@home.example",
+                    "Person - Phone - Mobile": "555 0101",
+                    "Person - Open deals": 2,
+                },
+            },
+            "bob@x.example": {
+                "first_name": "Bob",
+                "custom_variables": {"Person - Name": "Bob", "Person - Open deals": 0},
+            },
+        },
+        [
+            "“Person - First name” as first_name, “Person - Last name” as last_name, “Person - "
+            "Organization” as company_name, “Person - Email - Work” as email, “Person - Phone - "
+            "Work” as phone, “Person - Job title” as title and “Person - Marketing status” as "
+            "subscription_status.",
+            "“Person - Organization”: the company of that name, where there is exactly one.",
+            "kept in “custom variables”: “Person - Name”, “Person - Email - Home”, “Person - "
+            "Phone - Mobile” and “Person - Open deals”.",
+            "Read as numbers: “Person - Open deals”.",
+        ],
+        existing=[("A1", "Acme")],
+    ),
+    File(
+        "Pipedrive, organizations",
+        written(
+            (
+                (
+                    *("Organization - ID", "Organization - Name", "Organization - Address"),
+                    *("Organization - Industry", "Organization - Annual revenue"),
+                    *("Organization - Number of employees", "Organization - Open deals"),
+                ),
+                ("17", "Acme", "Oslo, Norway", "Energy", "1500000", "250", "1"),
+            ),
+            encoding="utf-8-sig",
+        ),
+        {
+            "17": {
+                "company_name": "Acme",
+                "location": "Oslo, Norway",
+                "industry": "Energy",
+                "annual_revenue": 1500000,
+                "size": "250",
+                "custom_variables": {"Organization - Open deals": 1},
+            }
+        },
+        [
+            "“Organization - ID” as external_id, “Organization - Name” as company_name, "
+            "“Organization - Address” as location, “Organization - Industry” as industry, "
+            "“Organization - Annual revenue” as annual_revenue and “Organization - Number of "
+            "employees” as size.",
+            "kept in “custom variables”: “Organization - Open deals”.",
+            "Read as numbers: “Organization - Open deals”.",
+        ],
+        kind="companies",
+    ),
+    File(
+        "Google Contacts",
+        written(
+            (
+                (
+                    *("First Name", "Middle Name", "Last Name", "Name Prefix", "Nickname"),
+                    *("Organization Name", "Organization Title", "Birthday", "Labels"),
+                    *("E-mail 1 - Label", "E-mail 1 - Value", "Phone 1 - Label", "Phone 1 - Value"),
+                ),
+                (
+                    *("Ann", "", "Ross", "Dr.", "", "Acme", "CEO", "", "* myContacts"),
+                    *("* Work", "ann@x.example", "Mobile", "+1 555 0100"),
+                ),
+            ),
+            lineterminator="\n",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "title": "CEO",
+                "phone": "+1 555 0100",
+                "custom_variables": {
+                    "Name Prefix": "Dr.",
+                    "Labels": "* myContacts",
+                    "E-mail 1 - Label": "* Work",
+                    "Phone 1 - Label": "Mobile",
+                },
+            }
+        },
+        [
+            "“Organization Name” as company_name, “Organization Title” as title, “E-mail 1 - "
+            "Value” as email and “Phone 1 - Value” as phone.",
+            "“Organization Name”: the company of that name, where there is exactly one.",
+            "kept in “custom variables”: “Name Prefix”, “Labels”, “E-mail 1 - Label” and “Phone "
+            "1 - Label”.",
+        ],
+    ),
+    File(
+        "Google Contacts, until 2024",
+        written(
+            (
+                (
+                    *("Name", "Given Name", "Family Name", "Group Membership"),
+                    *("E-mail 1 - Type", "E-mail 1 - Value", "Phone 1 - Type", "Phone 1 - Value"),
+                    *("Organization 1 - Name", "Organization 1 - Title"),
+                ),
+                (
+                    *("Ann Ross", "Ann", "Ross", "* myContacts", "* Work", "ann@x.example"),
+                    *("Mobile", "+1 555 0100", "Acme", "CEO"),
+                ),
+            ),
+            lineterminator="\n",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "title": "CEO",
+                "phone": "+1 555 0100",
+                "company_id": "A1",
+                "custom_variables": {
+                    "Name": "Ann Ross",
+                    "Group Membership": "* myContacts",
+                    "E-mail 1 - Type": "* Work",
+                    "Phone 1 - Type": "Mobile",
+                },
+            }
+        },
+        [
+            "“Given Name” as first_name, “Family Name” as last_name, “E-mail 1 - Value” as "
+            "email, “Phone 1 - Value” as phone, “Organization 1 - Name” as company_name and "
+            "“Organization 1 - Title” as title.",
+            "“Organization 1 - Name”: the company of that name, where there is exactly one.",
+            "kept in “custom variables”: “Name”, “Group Membership”, “E-mail 1 - Type” and "
+            "“Phone 1 - Type”.",
+        ],
+        existing=[("A1", "Acme")],
+    ),
+    File(
+        "Outlook",
+        written(
+            (
+                (
+                    *("Title", "First Name", "Middle Name", "Last Name", "Company", "Department"),
+                    *("Job Title", "Business Phone", "Home Phone", "Mobile Phone"),
+                    *("E-mail Address", "E-mail Display Name", "E-mail 2 Address", "Web Page"),
+                ),
+                (
+                    *("Dr.", "Zoë", "", "Ross", "Acme", "Sales", "CEO", "555 0100", "", "555 0101"),
+                    *("ann@x.example", "Zoë Ross", "", ""),
+                ),
+            ),
+            quoting=csv.QUOTE_ALL,
+            encoding="cp1252",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Zoë",
+                "last_name": "Ross",
+                "title": "CEO",
+                "phone": "555 0100",
+                "custom_variables": {
+                    "Title": "Dr.",
+                    "Department": "Sales",
+                    "Mobile Phone": "555 0101",
+                    "E-mail Display Name": "Zoë Ross",
+                },
+            }
+        },
+        [
+            "read as Windows-1252 (line 2: “Zoë”)",
+            "Read: “Company” as company_name, “Job Title” as title, “Business Phone” as phone "
+            "and “E-mail Address” as email.",
+            "“Company”: the company of that name, where there is exactly one.",
+            "kept in “custom variables”: “Title”, “Department”, “Mobile Phone” and “E-mail "
+            "Display Name”.",
+        ],
+    ),
+    File(
+        "LinkedIn, connections",
+        b"Notes:\n"
+        b'"When exporting your connection data, you may notice that some of the email addresses '
+        b'are missing."\n\n'
+        b"First Name,Last Name,URL,Email Address,Company,Position,Connected On\n"
+        b"Ann,Ross,https://www.linkedin.com/in/ann,ann@x.example,Acme,CEO,02 Jan 2026\n",
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "title": "CEO",
+                "custom_variables": {
+                    "URL": "https://www.linkedin.com/in/ann",
+                    "Connected On": "02 Jan 2026",
+                },
+            }
+        },
+        [
+            "What stands above the header (line 4) is passed over: 2 lines.",
+            "Read: “Email Address” as email, “Company” as company_name and “Position” as title.",
+            "“Company”: the company of that name, where there is exactly one.",
+            "kept in “custom variables”: “URL” and “Connected On”.",
+        ],
+    ),
+]

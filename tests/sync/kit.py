@@ -1,0 +1,21 @@
+"""A claim and its settling, as the tests of both make them."""
+
+from __future__ import annotations
+
+from conversion_sync.models import Contact
+from conversion_sync.sync.claim import Claim, claim_rows
+from conversion_sync.sync.look import batch_of, look
+from conversion_sync.sync.outcomes import Decision, Outcome
+from conversion_sync.sync.payloads import contact_payload
+from conversion_sync.sync.settle import settle
+
+OK = Outcome(Decision.SYNCED)
+
+
+def claim(limit: int = 200, model=Contact, payload=contact_payload) -> Claim:
+    rows = model.unmarked.all()
+    return claim_rows(rows, batch_of(look([rows]), limit), payload)
+
+
+def settle_all(claim: Claim, outcome: Outcome = OK) -> int:
+    return settle(claim, dict.fromkeys(claim.pks, outcome))

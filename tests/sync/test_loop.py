@@ -1,0 +1,260 @@
+"""Deliveries side by side: their slots, their calls, their answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from conversion_sync.api import Bug, ConfigurationError, NotFound, Withheld
+from conversion_sync.api.errors import NoAnswer, RateLimited
+from conversion_sync.api.generation import IN_USE as api
+from conversion_sync.api.request import Request
+from conversion_sync.models import ApiCall, ApiGate, Contact
+from conversion_sync.models.fields import db_now
+from conversion_sync.sync.claim import Claim
+from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
+from conversion_sync.sync.gate import BREAKER, Gate
+from conversion_sync.sync.loop import Loop, Running, perform
+from conversion_sync.sync.run import PROBE, Run
+from conversion_sync.sync.transactions import CallInTransaction
+from tests.kit import MINUTE, SECOND
+
+pytestmark = pytest.mark.django_db
+
+NOBODY = "nobody@x.example"
+
+
+@pytest.fixture
+def run(conversion) -> Run:
+    return Run("default", 20)
+
+
+def ask(*emails: str) -> Delivery[list[Answer[Any]]]:
+    answers = yield Calls([api.get_contact(email) for email in emails or [NOBODY]])
+    return list(answers)
+
+
+def breaker_opens() -> None:
+    ApiGate.write("default", faults=BREAKER, blocked_until=None)
+
+
+def finish(loop: Loop, running: Sequence[Running]) -> None:
+    while not all(each.has_ended for each in running):
+        loop.take_in(loop.serve())
+
+
+# Calls
+
+
+def test_a_call_is_logged_and_the_gate_hears_of_it(conversion, run):
+    [answer] = perform(run, ask())
+    assert isinstance(answer.error, NotFound)
+    assert ApiCall.objects.get().pk == answer.call
+    assert ApiGate.load("default").last_ok_at is not None
+    assert run.made == 1
+
+
+def test_calls_at_once_have_a_slot_each_and_are_answered_in_their_order(conversion, settings, run):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 20}
+    conversion.app.store.upsert_contacts([{"email": "b@x.example"}])
+    began = time.monotonic()
+    answers = perform(run, ask("a@x.example", "b@x.example", "c@x.example"))
+    assert time.monotonic() - began > 0.1
+    assert [answer.error is None for answer in answers] == [False, True, False]
+    assert len({answer.call for answer in answers}) == 3
+
+
+def test_the_calls_of_several_deliveries_are_on_their_way_at_once(conversion, run):
+    conversion.delay = 0.5
+    loop = Loop(run)
+    running = [Running("contact", ask(f"{n}@x.example")) for n in range(6)]
+    began = time.monotonic()
+    for each in running:
+        loop.start(each)
+    finish(loop, running)
+    assert time.monotonic() - began < 6 * 0.5 / 2
+    assert run.made == 6
+
+
+def test_a_mistake_in_one_call_touches_no_other(conversion, run, caplog):
+    def read(envelope: Any) -> int:
+        return 1 // 0
+
+    def both() -> Delivery[list[Answer[Any]]]:
+        broken: Request[int] = Request("GET", "/contacts/by-email/a%40x.example", "GET x", read)
+        return list((yield Calls([broken, api.get_contact("a@x.example")])))
+
+    conversion.app.store.upsert_contacts([{"email": "a@x.example"}])
+    answers = perform(run, both())
+    assert [type(answer.error) for answer in answers] == [Bug, type(None)]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_delivery_works_in_the_thread_of_the_loop(conversion, run):
+    def delivery() -> Delivery[set[int]]:
+        threads = {threading.get_ident()}
+        yield SlotsNeeded()
+        threads.add(threading.get_ident())
+        yield Calls([api.get_contact(NOBODY)])
+        return threads | {threading.get_ident()}
+
+    assert perform(run, delivery()) == {threading.get_ident()}
+
+
+def test_what_a_delivery_raises_is_its_end(conversion, run):
+    def delivery() -> Delivery[None]:
+        yield Calls([api.get_contact(NOBODY)])
+        raise KeyError("oops")
+
+    with pytest.raises(KeyError):
+        perform(run, delivery())
+
+
+def test_in_a_transaction_it_calls_nobody(conversion, run):
+    with transaction.atomic(), pytest.raises(CallInTransaction):
+        perform(run, ask())
+    assert not conversion.calls
+    # That of a TestCase is none.
+    [answer] = perform(run, ask())
+    assert isinstance(answer.error, NotFound)
+
+
+def test_without_a_usable_url_nothing_is_called(settings):
+    settings.CONVERSION_SYNC = {"API_KEY": "k", "BASE_URL": "http://elsewhere.example/"}
+    with pytest.raises(ConfigurationError):
+        perform(Run("default", 20), ask())
+
+
+def test_an_endpoint_that_says_nothing_is_noted_but_not_for_a_probe(conversion, settings, run):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CALL_DEADLINE": 0.3}
+    conversion.fail("hang_before", count=None)
+
+    def probing() -> Delivery[None]:
+        yield Calls([api.get_contact(PROBE)], is_probe=True)
+
+    loop = Loop(run)
+    running = [Running("a", ask()), Running("b", probing())]
+    for each in running:
+        loop.start(each)
+    finish(loop, running)
+    assert [each.is_silent for each in running] == [True, None]
+    assert isinstance(running[0].result[0].error, NoAnswer)
+
+
+# Slots
+
+
+def test_a_slot_that_is_too_late_is_taken_anew(conversion, run, monkeypatch):
+    taken = []
+    real = Gate.take
+
+    def take(gate, *args, **kwargs):
+        taken.append(real(gate, *args, **kwargs))
+        return taken[-1]
+
+    def delivery(pause: float) -> Delivery[None]:
+        yield SlotsNeeded()
+        time.sleep(pause)
+        yield Calls([api.get_contact(NOBODY)])
+
+    monkeypatch.setattr(Gate, "take", take)
+    perform(run, delivery(0))
+    assert len(taken) == 1
+    perform(run, delivery(0.1))
+    assert (len(taken), run.made) == (3, 2)
+
+
+def test_who_has_its_slots_goes_before_others_that_wait(conversion, run):
+    order = []
+
+    def delivery(name: str) -> Delivery[None]:
+        yield SlotsNeeded()
+        order.append(name)
+        yield Calls([api.get_contact(NOBODY)])
+
+    loop = Loop(run)
+    running = [Running(name, delivery(name), is_urgent=name == "c") for name in "abc"]
+    for each in running:
+        loop.start(each)
+    finish(loop, running)
+    assert order == ["c", "a", "b"]
+
+
+def test_a_gate_that_opens_too_late_lets_nothing_through(conversion, run):
+    Gate().report(RateLimited("no", retry_after=30))
+    with pytest.raises(Shut) as caught:
+        perform(run, ask())
+    assert 28 < (caught.value.wait or 0) <= 30
+    assert conversion.calls == []
+
+
+def test_a_gate_that_shuts_while_a_slot_is_waited_for_lets_nothing_through(conversion, run):
+    ApiGate.write("default", next_slot_at=db_now("default") + 0.7 * SECOND)
+    real = Gate.take
+
+    def take(self, *args, **kwargs):
+        slots = real(self, *args, **kwargs)
+        ApiGate.write("default", blocked_until=db_now("default") + MINUTE)
+        return slots
+
+    run.gate.take = take.__get__(run.gate)
+    with pytest.raises(Shut):
+        perform(run, ask())
+    assert conversion.calls == []
+
+
+def test_what_has_its_slot_is_not_sent_any_more_once_another_was_refused(conversion, settings, run):
+    """The first of three calls, two seconds apart, is answered by 429."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 0.5}
+    conversion.fail("429", headers={"Retry-After": "60"})
+    rows = [Contact(pk=n, email=f"{n}@x.example") for n in range(1, 4)]
+    Contact.objects.bulk_create(rows)
+    claim = Claim(Contact, "default", rows=rows)
+    Contact.unmarked.update(claim=claim.token, due_at=db_now("default") + MINUTE)
+
+    def delivery() -> Delivery[list[Answer[Any]]]:
+        requests = [api.get_contact(row.email) for row in rows]
+        return list((yield Calls(requests, claim, [[row.pk] for row in rows])))
+
+    answers = perform(run, delivery())
+    assert [type(a.error) for a in answers] == [RateLimited, Withheld, Withheld]
+    assert len(conversion.calls) == 1
+
+
+# Probes
+
+
+def test_after_an_outage_a_harmless_call_goes_first(conversion, run):
+    breaker_opens()
+    perform(run, ask())
+    assert [call.keys for call in conversion.calls] == [[PROBE], [NOBODY]]
+    assert run.made == 2
+
+
+def test_a_probe_that_fails_shuts_the_gate_again(conversion, run):
+    breaker_opens()
+    conversion.fail("500")
+    with pytest.raises(Shut) as caught:
+        perform(run, ask())
+    assert 0 < (caught.value.wait or 0) <= 2
+    assert len(conversion.calls) == 1
+
+
+def test_a_probe_that_is_refused_for_its_content_shows_that_the_api_works(conversion, run):
+    breaker_opens()
+    conversion.fail("400", method="GET")
+    perform(run, ask())
+    assert len(conversion.calls) == 2
+
+
+def test_a_probe_that_says_the_key_is_wrong_closes_the_gate(conversion, run):
+    breaker_opens()
+    conversion.fail("401")
+    with pytest.raises(Shut) as caught:
+        perform(run, ask())
+    assert caught.value.wait is None

@@ -1,0 +1,124 @@
+"""A site whose routers send this app's rows to a second database: its pages and commands work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: The users are in the first database, and the rows in the second.
+SITE = """
+from contextlib import ExitStack
+from io import StringIO
+from pathlib import Path
+
+from conversion_sync.sandbox import Sandbox
+from project import settings
+
+class Router:
+    def db_for_read(self, model, **hints):
+        return "rows" if model._meta.app_label == "conversion_sync" else "default"
+    db_for_write = db_for_read
+    def allow_migrate(self, db, app_label, **hints):
+        return (db == "rows") == (app_label == "conversion_sync")
+
+box = ExitStack().enter_context(Sandbox())
+settings.DATABASES["rows"] = settings.DATABASES["default"] | {"NAME": "rows.sqlite3"}
+settings.DATABASE_ROUTERS = [Router()]
+settings.CONVERSION_SYNC = {"API_KEY": "key", "BASE_URL": box.base_url, "RATE_LIMIT": 1000}
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from conversion_sync.models import BulkJob, Company, Contact, Status
+from conversion_sync.sync.gate import Gate
+
+def run(*command, **options):
+    out = StringIO()
+    call_command(*command, stdout=out, **options)
+    return out.getvalue()
+
+run("migrate")
+run("migrate", database="rows")
+client = Client(headers={"host": "127.0.0.1"})
+client.force_login(User.objects.create_superuser("root"))
+rows = [Contact.objects.create(email=f"p{number}@x.example") for number in range(3)]
+Company.objects.create(external_id="C1", company_name="Lumentum")
+row = rows[0]
+
+def page(address, **data):
+    address = f"/admin/conversion_sync{address}"
+    answer = client.post(address, data, follow=True) if data else client.get(address)
+    assert answer.status_code == 200, (address, answer)
+    return answer.content.decode()
+"""
+
+ADMIN = """
+for name in ("contact", "company", "engagement", "subscriptionchange", "deletion", "bulkjob",
+             "apicall", "apigate", "wakeup", "heartbeat"):
+    page(f"/{name}/")
+assert 'aria-label="Contacts, Pending: 3"' in page("/apigate/")
+page("/apigate/pause/", go="on")
+assert Gate("rows").state().status == "paused"
+assert "By root, since" in page("/apigate/")
+page("/apigate/resume/", go="on")
+assert Gate("rows").state().status == "open"
+
+for word in ("change", "panel", "history-rows", "compare", "delete", "history"):
+    page(f"/contact/{row.pk}/{word}/")
+assert "1 row is sent now" in page(f"/contact/{row.pk}/do/", action="sync_now")
+page(f"/contact/{row.pk}/log/", **{
+    "log-name": "Call", "log-description": "text", "log-occurred_at": "2026-01-01T10:00",
+})
+assert row.engagements.count() == 1
+
+chosen = {"_selected_action": [row.pk], "index": 0}
+assert "1 row is sent now" in page("/contact/", action="sync_now", **chosen)
+page("/contact/", action="compare", confirmed="yes", **chosen)
+job = BulkJob.objects.get()
+page(f"/bulkjob/{job.pk}/change/")
+page(f"/bulkjob/{job.pk}/do/", action="cancel")
+job.refresh_from_db()
+assert job.cancelled
+"""
+
+COMMANDS = """
+assert "arrived" in run("conversion_push")
+assert {each.sync_status for each in Contact.objects.all()} == {Status.SYNCED}
+assert "The gate is open" in run("conversion_status")
+for name in ("check", "merge", "prune", "verify"):
+    run(f"conversion_{name}")
+run("conversion_resync", "contacts", no_input=True)
+Path("more.csv").write_text("email\\nmore@x.example\\n")
+assert "1 created" in run("conversion_import", "contacts", "more.csv")
+"""
+
+
+@pytest.mark.skipif(
+    settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3",
+    reason="It makes databases of its own; which one is taken does not depend on their kind.",
+)
+def test_pages_and_commands_take_the_database_that_the_routers_say(tmp_path):
+    environment = {
+        **os.environ,
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'site.sqlite3'}",
+        "DEBUG": "0",
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "IGNORE_DOT_ENV": "1",
+        "PYTHONPATH": str(ROOT),
+        "SECRET_KEY": "only for tests",
+        "SECURE_SSL_REDIRECT": "0",
+    }
+    command = [sys.executable, "-c", SITE + ADMIN + COMMANDS]
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stderr
