@@ -115,12 +115,12 @@ def send() -> Any:
 
 def change_remotely(contact: Any) -> None:
     """Have somebody change the contact in Conversion, and the person unsubscribe there."""
-    from conversion_sync.api import Client
+    from conversion_sync.api import Client, ContactRecord
     from conversion_sync.conf import conf
 
     variables = {"title": "Chief Operating Officer", "phone": "+1 202 555 0142"}
     client = Client(conf.api_key, conf.base_url)
-    client.upsert_contacts([{"email": contact.email, "variables": variables}])
+    client.upsert_contacts([ContactRecord(contact.email, variables)])
     ask_sandbox("contacts/status", {"email": contact.email, "status": "UNSUBSCRIBED"})
 
 
