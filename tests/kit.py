@@ -23,7 +23,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.testing import assert_arrived, consent_log, end_waits
 from conversion_sync.testing import push as push
 from conversion_sync.testing import sent as sent

@@ -14,8 +14,13 @@ from conversion_sync.api.keys import normal_id
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.changes import Pair
 from conversion_sync.models.deletion import Deletion
-from conversion_sync.models.fields import LineField, ObjectField, WebAddressField
-from conversion_sync.models.keys import ExternalIdField, RecordKeyField
+from conversion_sync.models.fields import (
+    ExternalIdField,
+    LineField,
+    ObjectField,
+    RecordKeyField,
+    WebAddressField,
+)
 from conversion_sync.models.moving import move
 from conversion_sync.models.querysets import RecordManager
 from conversion_sync.models.record import Record

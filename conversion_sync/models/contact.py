@@ -18,13 +18,14 @@ from conversion_sync.models.company import Company
 from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.fields import (
+    AddressField,
     AssignedField,
     InstantField,
     LineField,
     ObjectField,
+    RecordKeyField,
     WebAddressField,
 )
-from conversion_sync.models.keys import AddressField, RecordKeyField
 from conversion_sync.models.leaving import (
     enter_opt_outs_of_column,
     follow_key,

@@ -11,15 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.contact import Contact
-from conversion_sync.models.fields import (
-    DbNow,
-    KeyField,
-    LineField,
-    ObjectField,
-    SiteTimeField,
-    TextField,
-)
+from conversion_sync.models.fields import KeyField, LineField, ObjectField, SiteTimeField, TextField
 from conversion_sync.models.marking import urgency
 from conversion_sync.models.priority import prioritize_contacts
 from conversion_sync.models.querysets import SyncedQuerySet

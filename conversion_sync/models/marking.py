@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Case, F, Value, When
 
 from conversion_sync.models.attribution import attribution
-from conversion_sync.models.fields import DbNow
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON, Status
 
 __all__ = ["marking", "urgency"]

@@ -13,13 +13,14 @@ from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import in_bulk
 from conversion_sync.models.changes import WRITTEN
 from conversion_sync.models.chunks import in_chunks
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.columns import attname
-from conversion_sync.models.fields import DbNow, unindexed
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking, urgency
 from conversion_sync.models.memory import follow
 from conversion_sync.models.state import BULK, DOUBT, UNFINISHED, Status
 from conversion_sync.models.storable import unstorable_fields
+from conversion_sync.models.unindexed import unindexed
 
 __all__ = ["RecordManager", "RecordQuerySet", "SyncedQuerySet"]
 

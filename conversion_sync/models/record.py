@@ -10,8 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models.changes import Pair
-from conversion_sync.models.fields import KeyField
-from conversion_sync.models.keys import RecordKeyField
+from conversion_sync.models.fields import KeyField, RecordKeyField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.querysets import RecordQuerySet

@@ -15,7 +15,7 @@ from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.contact_table import contacts, write_subscriptions
-from conversion_sync.models.fields import KeyField, LineField, TextField, unindexed
+from conversion_sync.models.fields import KeyField, LineField, TextField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.opt_outs import by_person, standing_opt_out
@@ -24,6 +24,7 @@ from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.state import PERSON, Status
 from conversion_sync.models.subscription import OUT, Subscription
 from conversion_sync.models.synced import RIGHTS, SyncedModel
+from conversion_sync.models.unindexed import unindexed
 
 __all__ = [
     "LIVE",

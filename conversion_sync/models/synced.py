@@ -18,8 +18,9 @@ from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.changes import WRITTEN, Pair
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.columns import attname
-from conversion_sync.models.fields import DbNow, InstantField, SiteTimeField
+from conversion_sync.models.fields import InstantField, SiteTimeField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking
 from conversion_sync.models.memory import MEMORIES, follow

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import Q
 
 from conversion_sync.conf import conf
-from conversion_sync.models.fields import DbNow
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.wakeup import Wakeup
 from conversion_sync.queues.base import queue
 

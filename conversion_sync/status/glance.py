@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import IntegerField, QuerySet, Subquery
 
 from conversion_sync.models import Status, SyncedModel
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.status.estimates import EXACT
 from conversion_sync.status.facts import facts

@@ -24,7 +24,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.fields import believed, db_now
+from conversion_sync.models.clock import believed, db_now
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.status.estimates import about, table_sizes
 from conversion_sync.sync.clock import due_all_the_same

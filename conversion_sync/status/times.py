@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from conversion_sync.models.fields import instant
+from conversion_sync.models.fields.times import instant
 
 __all__ = ["ago", "exact", "now", "since", "until"]
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from conversion_sync.models import Status, SyncedModel
-from conversion_sync.models.fields import DbNow, db_now
+from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.status.overview import MODELS
 from conversion_sync.status.spans import span
 from conversion_sync.sync.readiness import TIMED, Reason, why

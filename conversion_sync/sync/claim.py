@@ -25,7 +25,7 @@ from conversion_sync.api.canonical import same
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
 from conversion_sync.models import Record, Status, SubscriptionChange, SyncedModel
-from conversion_sync.models.fields import DbNow, db_now, unindexed
+from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.state import DOUBT
 from conversion_sync.models.storable import (
@@ -33,6 +33,7 @@ from conversion_sync.models.storable import (
     replaced_fields,
     what_was_replaced,
 )
+from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.leases import Lease
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
 from conversion_sync.sync.payloads import Payload

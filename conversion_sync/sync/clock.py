@@ -26,7 +26,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.fields import DbNow, db_now
+from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.retry import briefly

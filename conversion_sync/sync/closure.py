@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 
 from conversion_sync.models.api_gate import ApiGate
-from conversion_sync.models.fields import believed, db_now
+from conversion_sync.models.clock import believed, db_now
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["Closure", "lift", "next_probe_at", "take_probe"]

@@ -22,11 +22,12 @@ from conversion_sync.models import (
     Subscription,
     SubscriptionChange,
 )
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.contact_table import lock_free
-from conversion_sync.models.fields import DbNow, unindexed
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.state import DOUBT
+from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.outcomes import Decision, Outcome
 from conversion_sync.sync.readiness import is_overtaken, same_person

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
-from conversion_sync.models.fields import DbNow
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.heartbeat import Heartbeat
 from conversion_sync.models.wakeup import Wakeup
 from conversion_sync.sync import jobs, renames

@@ -14,7 +14,7 @@ from conversion_sync import signals
 from conversion_sync.api.errors import ConversionError, ErrorCode, RateLimited, Unavailable
 from conversion_sync.conf import conf
 from conversion_sync.models.api_gate import ApiGate
-from conversion_sync.models.fields import DbNow, believed, db_now
+from conversion_sync.models.clock import DbNow, believed, db_now
 from conversion_sync.sync.closure import Closure, lift, next_probe_at, take_probe
 from conversion_sync.sync.outcomes import Effect, backoff, effect
 from conversion_sync.sync.transactions import short_transaction

@@ -18,7 +18,7 @@ from django.db.models import F, Max, Q, QuerySet
 from conversion_sync.conf import conf
 from conversion_sync.models import BulkJob, Status, Subscription, attributed
 from conversion_sync.models.announcement import announce
-from conversion_sync.models.fields import DbNow, db_now
+from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.record import Record
 from conversion_sync.sync.compare import Comparison, State, comparisons

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import ExpressionWrapper, Q, QuerySet, Value
 from django.db.models.fields import BooleanField
 
-from conversion_sync.models.fields import DbNow
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.readiness import waits_for
 

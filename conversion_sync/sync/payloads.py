@@ -17,7 +17,7 @@ from conversion_sync.api import (
     v1,
 )
 from conversion_sync.models import Company, Contact, Engagement, SubscriptionChange
-from conversion_sync.models.fields import instant
+from conversion_sync.models.fields.times import instant
 from conversion_sync.models.storable import REPLACEMENT
 from conversion_sync.models.validators import validate_address
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from conversion_sync.conf import conf
 from conversion_sync.models import ApiCall, BulkJob, Heartbeat
-from conversion_sync.models.fields import DbNow, db_now
+from conversion_sync.models.clock import DbNow, db_now
 
 __all__ = ["prune", "prune_now_and_then"]
 

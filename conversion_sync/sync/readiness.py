@@ -22,7 +22,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.fields import DbNow
+from conversion_sync.models.clock import DbNow
 
 __all__ = [
     "FOR_A_PERSON",

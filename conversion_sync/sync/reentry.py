@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import Contact, Status, Subscription, SubscriptionChange
-from conversion_sync.models.fields import DbNow
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.locking import locking
 from conversion_sync.models.state import PERSON
 from conversion_sync.sync.retry import briefly

@@ -28,8 +28,8 @@ from conversion_sync.models import (
     Status,
     SubscriptionChange,
 )
+from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.contact_table import lock_free
-from conversion_sync.models.fields import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.state import PERSON

@@ -20,7 +20,7 @@ from django.db.models import Exists, Q
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
 from conversion_sync.models import ChannelState, Heartbeat
-from conversion_sync.models.fields import DbNow
+from conversion_sync.models.clock import DbNow
 from conversion_sync.sync import jobs, renames
 from conversion_sync.sync.deliveries import Delivery, Shut
 from conversion_sync.sync.kinds import KINDS, OPT_OUTS

@@ -19,9 +19,10 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.fields import DbNow, db_now, unindexed
+from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.querysets import SyncedQuerySet
+from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.transactions import short_transaction

@@ -28,7 +28,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     Wakeup,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from tests.admin.conftest import BASE, state
 from tests.kit import push
 

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils.translation import trans_real
 
 from conversion_sync.models import Company, Contact, Deletion, Engagement, SubscriptionChange
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from tests.admin.conftest import BASE, state
 
 OPEN, CLOSE = "⟦", "⟧"

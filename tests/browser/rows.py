@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from conversion_sync.models import ApiCall, BulkJob, Deletion, SubscriptionChange
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
 from tests.browser.kit import change_remotely, synced_company, synced_contact
 from tests.kit import ANN, BOB, MINUTE, TOKEN, contact, engagement, push, write

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from conversion_sync.models import ApiCall, Status
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from tests.kit import DAY, fresh, synced_contact
 
 pytestmark = pytest.mark.django_db

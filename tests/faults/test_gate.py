@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.api import Unauthorized
 from conversion_sync.models import ApiGate, Contact, Engagement
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.gate import Gate, Refusal, Slots

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from conversion_sync.api import ForeignAnswer
 from conversion_sync.models import ApiGate, Company, Contact, Deletion, Engagement
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.status.messages import in_words
 from conversion_sync.sync.compare import compare_many

@@ -28,7 +28,7 @@ from conversion_sync.models import (
     SubscriptionChange,
 )
 from conversion_sync.models.attribution import attributed
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.drain import drain
 from tests.faults.kit import ADA, MARKS, Killed, dying, in_flight, later, now, until_idle

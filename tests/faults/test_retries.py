@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from conversion_sync.models import ApiGate, Company, Contact, Engagement
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.gate import Gate

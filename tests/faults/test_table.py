@@ -29,7 +29,7 @@ from conversion_sync.models import (
     Engagement,
     SubscriptionChange,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.gate import Gate

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from conversion_sync.models import Contact, Deletion, Status, attributed
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from tests.kit import (
     ANN,
     BOB,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conversion_sync.models import Company, Contact, Deletion, Status, attributed
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from tests.kit import ANN, BOB, MINUTE, contact, fresh, later, log, push, synced_contact, write
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from conversion_sync.models import Engagement, ImmutableEngagement, Status
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from tests.kit import TOKEN, claimed, contact, engagement, fresh, push, synced_contact, write
 
 pytestmark = pytest.mark.django_db

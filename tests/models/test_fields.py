@@ -9,7 +9,8 @@ import pytest
 from django.db import connection, connections
 
 from conversion_sync.models import Company, Contact, SubscriptionChange, attributed
-from conversion_sync.models.fields import DbNow, KeyField, db_now
+from conversion_sync.models.clock import DbNow, db_now
+from conversion_sync.models.fields import KeyField
 from tests.kit import ANN, MINUTE, company, contact, fresh
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from conversion_sync.models import ApiCall, ApiGate, BulkJob, Heartbeat, Wakeup
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 
 pytestmark = pytest.mark.django_db
 

@@ -24,7 +24,7 @@ from conversion_sync.models import (
     attributed,
 )
 from conversion_sync.models.attribution import attribution, in_bulk
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.models.state import BULK, PERSON
 from tests.kit import (
     ANN,

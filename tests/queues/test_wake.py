@@ -14,7 +14,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 
 from conversion_sync.models import Contact, Heartbeat, Wakeup
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.queues import base, django_q
 from conversion_sync.queues.django_q import run_drain
 from conversion_sync.queues.wake import wake

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.models import Contact, Engagement
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.status.facts import facts
 from conversion_sync.status.glance import glance
 from conversion_sync.status.overview import overview

@@ -20,7 +20,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.status import estimates
 from conversion_sync.status import overview as overviews
 from conversion_sync.status.overview import Errors, Kind, LastDrain, overview

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from conversion_sync.models import ApiCall, ApiGate, Contact, Engagement, Heartbeat
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.status.facts import facts, pace
 from conversion_sync.status.overview import overview
 from conversion_sync.status.verdict import Facts, Tone, Verdict, verdict

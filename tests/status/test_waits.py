@@ -18,7 +18,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.status.overview import count_kinds
 from conversion_sync.status.waits import reasons as reasons_of
 from conversion_sync.status.waits import waits, words

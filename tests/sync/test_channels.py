@@ -16,7 +16,7 @@ from conversion_sync.models import (
     Status,
     attributed,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.status.messages import in_words
 from conversion_sync.sync.drain import anything_ready
 from conversion_sync.sync.kinds import KINDS

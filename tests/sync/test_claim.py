@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from conversion_sync.models import Contact, Status, SubscriptionChange
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync import claim as claims
 from conversion_sync.sync.claim import claim_rows, renew
 from conversion_sync.sync.payloads import contact_payload

@@ -24,7 +24,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     Wakeup,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.queues.wake import wake
 from conversion_sync.status.overview import overview
 from conversion_sync.sync import jobs

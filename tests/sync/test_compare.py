@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from conversion_sync.api import RemoteCompany, RemoteContact
 from conversion_sync.models import ApiGate, Company, Contact, Status
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync.compare import (
     Change,
     Field,

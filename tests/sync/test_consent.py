@@ -16,7 +16,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     attributed,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.status.messages import in_words
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.kinds.contact import Contacts

@@ -17,7 +17,7 @@ from conversion_sync.models import (
     Status,
     Wakeup,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.loop import Loop

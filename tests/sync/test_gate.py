@@ -19,7 +19,7 @@ from conversion_sync.api.errors import (
     Unauthorized,
 )
 from conversion_sync.models import ApiGate
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync.gate import BREAKER, Gate, Refusal, Slots
 from tests.kit import HOUR
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from conversion_sync.models import Contact, Status, SubscriptionChange
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync import claim as claims
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.transactions import short_transaction

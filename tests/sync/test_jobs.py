@@ -19,7 +19,7 @@ from conversion_sync.models import (
     Status,
     SubscriptionChange,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.models.state import PERSON
 from conversion_sync.sync import jobs
 from conversion_sync.sync.compare import comparisons

@@ -15,7 +15,7 @@ from conversion_sync.api.errors import NoAnswer, RateLimited
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import ApiCall, ApiGate, Contact
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
 from conversion_sync.sync.gate import BREAKER, Gate

@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from conversion_sync.models import ApiCall, BulkJob, Heartbeat
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync import prune as prune_module
 from conversion_sync.sync.prune import prune, prune_now_and_then
 from tests.kit import DAY, HOUR, contact, fresh, push

@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.models import Company, Contact, Status
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync import claim, renames
 from conversion_sync.sync.drain import anything_ready
 from conversion_sync.sync.renames import Renames

@@ -13,7 +13,7 @@ from conversion_sync.api import (
 )
 from conversion_sync.api.errors import NoAnswer, RateLimited, Refused
 from conversion_sync.models import Contact
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.loop import perform
 from conversion_sync.sync.run import PROBE, Run

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from conversion_sync.models import ApiCall, Contact, Engagement, Status, SubscriptionChange
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.sync import settle as settling
 from conversion_sync.sync.claim import Claim

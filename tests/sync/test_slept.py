@@ -10,7 +10,7 @@ import pytest
 from conversion_sync.api.calls import Call, Phase
 from conversion_sync.api.errors import Withheld
 from conversion_sync.models import Contact, Deletion, Status, SubscriptionChange, SyncedModel
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync import leases
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.drain import drain

@@ -12,7 +12,9 @@ from django.db import connection, models
 from django.utils import timezone
 
 from conversion_sync.models import ApiCall, ApiGate, Contact, Engagement, Heartbeat
-from conversion_sync.models.fields import InstantField, db_now, instant
+from conversion_sync.models.clock import db_now
+from conversion_sync.models.fields import InstantField
+from conversion_sync.models.fields.times import instant
 from conversion_sync.sync.gate import Gate, Slots
 from tests.kit import HOUR, MINUTE, SECOND, contact, engagement, fresh, push, write
 

@@ -15,7 +15,7 @@ from conversion_sync.models import (
     Status,
     SubscriptionChange,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync import jobs
 from conversion_sync.sync.drain import DrainReport, drain

@@ -14,7 +14,7 @@ from conversion_sync.models import (
     Status,
     SubscriptionChange,
 )
-from conversion_sync.models.fields import db_now
+from conversion_sync.models.clock import db_now
 from conversion_sync.sync import waiting
 from conversion_sync.sync.drain import anything_ready, drain
 from conversion_sync.sync.waiting import PUT_OFF, PUT_OFF_TRIED, put_off

@@ -20,7 +20,7 @@ from conversion_sync.admin.site import address
 from conversion_sync.conf import conf
 from conversion_sync.models import BulkJob, Contact, Heartbeat, Subscription
 from conversion_sync.models.database import database
-from conversion_sync.models.fields import instant
+from conversion_sync.models.fields.times import instant
 from conversion_sync.status import times
 from conversion_sync.status.errors import remedy
 from conversion_sync.status.errors import words as error_words

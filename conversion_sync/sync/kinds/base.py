@@ -16,7 +16,7 @@ from conversion_sync.api import ConfigurationError, ContentRefused, ConversionEr
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
 from conversion_sync.models import SyncedModel
-from conversion_sync.models.fields import DbNow
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.claim import Claim, claim_rows
 from conversion_sync.sync.deliveries import Delivery, Shut, SlotsNeeded

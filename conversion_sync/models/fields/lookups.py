@@ -1,116 +1,31 @@
-"""The key of a record, and the column in which people write it: any spelling finds the row.
+"""Finding a record by its key in any spelling.
 
-A key is derived by its field whenever a row is written, by the historical models of a data
-migration too. A row without a key (NULL) is not sent: another row holds its key, or there is none
-that the column can hold. It is found by its own spelling alone.
+A row without a key is found by its own spelling alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-from django import forms
-from django.db import models
 from django.db.models.expressions import Col, Value
 from django.db.models.functions import Collate, Upper
 from django.db.models.lookups import Exact, IExact, In, IsNull
 from django.db.models.sql.where import OR, WhereNode
 
-from conversion_sync.models.fields import KeyField
-from conversion_sync.models.storable import StorableText, storable_text
-from conversion_sync.models.validators import validate_address, validate_external_id
+from conversion_sync.models.fields.record_key import RecordKeyField
+from conversion_sync.models.storable import storable_text
 
-__all__ = ["AddressField", "ExternalIdField", "RecordKeyField"]
-
-if TYPE_CHECKING:
-    _CharField: TypeAlias = models.CharField[Any, Any]
-    _EmailField: TypeAlias = models.EmailField[Any, Any]
-else:
-    _CharField, _EmailField = models.CharField, models.EmailField
+__all__ = ["LOOKUPS", "stripped", "without_nul"]
 
 
-class RecordKeyField(KeyField):
-    """The normal form of what another column of the row holds: unique, or NULL.
-
-    Args:
-        source: the name of that column.
-        normal: from a spelling to its normal form; importable, for migrations name it.
-    """
-
-    def __init__(
-        self, *args: Any, source: str, normal: Callable[[str], str], **kwargs: Any
-    ) -> None:
-        fixed = {"unique": True, "null": True, "default": None, "editable": False}
-        super().__init__(*args, **kwargs | fixed)
-        self.source, self.normal = source, normal
-
-    def deconstruct(self) -> Any:
-        name, path, args, kwargs = super().deconstruct()
-        return name, path, args, kwargs | {"source": self.source, "normal": self.normal}
-
-    def normal_form(self, spelling: str) -> str:
-        """The normal form of a spelling, as far as the column can hold it."""
-        return self._normal(spelling)[: self.max_length]
-
-    def of(self, spelling: str | None) -> str | None:
-        """The key of a spelling; None if there is none that the column can hold."""
-        if spelling is None or len(key := self._normal(spelling)) > (self.max_length or 0):
-            return None
-        return key
-
-    def _normal(self, spelling: str) -> str:
-        return storable_text(self.normal(spelling))
-
-    def pre_save(self, model_instance: Any, add: bool) -> Any:
-        key = self.of(getattr(model_instance, self.source))
-        if key is not None and not add and getattr(model_instance, self.attname) is None:
-            # Another row held it when this one was loaded.
-            rows = type(model_instance)._base_manager.using(model_instance._state.db)
-            others = rows.filter(**{self.attname: key}).exclude(pk=model_instance.pk)
-            key = None if others.exists() else key
-        setattr(model_instance, self.attname, key)
-        return key
+def stripped(value: Any) -> Any:
+    """A spelling as it is kept, without white space around it."""
+    return storable_text(without_nul(value)).strip() if isinstance(value, str) else value
 
 
-class _Spelling(StorableText):
-    """As people wrote it; a NUL counts for nothing, like all that is invisible in a key."""
-
-    def get_prep_value(self, value: Any) -> Any:
-        return _stripped(super().get_prep_value(_without_nul(value)))
-
-    def is_storable(self, value: Any) -> bool:
-        return super().is_storable(_without_nul(value))
-
-
-def _stripped(value: Any) -> Any:
-    return storable_text(_without_nul(value)).strip() if isinstance(value, str) else value
-
-
-def _without_nul(value: Any) -> Any:
+def without_nul(value: Any) -> Any:
+    """A spelling without each NUL, which counts for nothing in a key."""
     return value.replace("\0", "") if isinstance(value, str) else value
-
-
-class _AddressFormField(forms.EmailField):
-    default_validators = [validate_address]  # noqa: RUF012  # as Django declares it
-
-
-class AddressField(_Spelling, _EmailField):
-    """The email of a contact, as people write it; found in any spelling of its mailbox."""
-
-    default_validators = [validate_address]  # noqa: RUF012  # as Django declares it
-
-    def formfield(self, **kwargs: Any) -> Any:
-        return super().formfield(**{"form_class": _AddressFormField, **kwargs})
-
-
-class ExternalIdField(_Spelling, _CharField):
-    """The external id of a company, as people write it; found in any spelling of its key."""
-
-    default_validators = [validate_external_id]  # noqa: RUF012  # as Django declares it
-
-
-# Lookups
 
 
 def _both(*conditions: Any) -> WhereNode:
@@ -155,7 +70,7 @@ class _Is(_AnySpelling):
     """The row without a key that is spelled just so; if there is none, the row of the key."""
 
     def _condition(self: Any, key: Any, connection: Any) -> Any:
-        text = _stripped(self.rhs)
+        text = stripped(self.rhs)
         alone = _both(IsNull(key, True), Exact(self._as_spelled(connection), text))
         if (wanted := key.target.of(text)) is None:
             return alone
@@ -171,7 +86,7 @@ class _IsIn(_AnySpelling):
     """The rows of the keys, and those without a key that are spelled just so."""
 
     def _condition(self: Any, key: Any, connection: Any) -> Any:
-        texts = {_stripped(text) for text in self.rhs}
+        texts = {stripped(text) for text in self.rhs}
         keys = {key.target.of(text) for text in texts} - {None}
         alone = _both(IsNull(key, True), In(self._as_spelled(connection), sorted(texts)))
         if not keys:
@@ -220,6 +135,4 @@ class _SpelledIn(_IsIn, In):
     pass
 
 
-for _field in (AddressField, ExternalIdField):
-    for _lookup in (_SpelledExact, _SpelledIExact, _SpelledIn):
-        _field.register_lookup(_lookup)
+LOOKUPS = (_SpelledExact, _SpelledIExact, _SpelledIn)
