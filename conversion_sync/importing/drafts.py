@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 
 from conversion_sync.importing.source import Line
-from conversion_sync.records.write import Edit
+from conversion_sync.records.edit import Edit
 
 __all__ = ["Draft", "Problem"]
 

@@ -7,7 +7,8 @@ from django.db import transaction
 
 from conversion_sync.models import Company, Contact, SubscriptionChange
 from conversion_sync.records.change import Change
-from conversion_sync.records.write import Edit, locked, write
+from conversion_sync.records.edit import Edit
+from conversion_sync.records.write import locked, write
 from tests.kit import ANN, BOB, EQUAL_BUT_DIFFERENT, company, contact, fresh, log
 
 pytestmark = pytest.mark.django_db
