@@ -28,11 +28,13 @@ class ContactRecord:
         email: its key.
         variables: by name; None clears one, and what is left out stays as it is.
         external_contact: reference data of this site, any JSON; None clears it.
+        company: what is said of the contact's company, by name, as ``company_name``; so too.
     """
 
     email: str
     variables: Mapping[str, Any] = field(default_factory=dict)
     external_contact: Any = UNSAID
+    company: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

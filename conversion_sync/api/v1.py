@@ -51,6 +51,8 @@ __all__ = [
     "parse_company",
     "parse_contact",
     "parse_engagement",
+    "read_company_item",
+    "read_contact_item",
     "read_envelope",
     "set_subscriptions",
     "subscription_item",
@@ -66,6 +68,9 @@ BASE_URL = "https://pub-api.conversion.ai/api/v1"
 
 #: The header that carries the API key, and what stands before the key in it (documented).
 KEY_HEADER = ("Authorization", "Bearer ")
+
+#: The variable of a contact that is its company's.
+COMPANY_NAME = "company_name"
 
 SUBSCRIPTION_STATUSES = ("SUBSCRIBED", "UNSUBSCRIBED", "PENDING")
 
@@ -199,10 +204,16 @@ def _segment(key: str) -> str:
 
 
 def contact_item(record: ContactRecord) -> dict[str, Any]:
-    """Return one item of a contact upsert (documented). A null clears (assumed)."""
+    """Return one item of a contact upsert (documented). A null clears (assumed).
+
+    A contact knows no more of its company than the name, which is a variable.
+    """
     item: dict[str, Any] = {"email": record.email}
-    if record.variables:
-        item["variables"] = dict(record.variables)
+    variables = dict(record.variables)
+    if COMPANY_NAME in record.company:
+        variables[COMPANY_NAME] = record.company[COMPANY_NAME]
+    if variables:
+        item["variables"] = variables
     if record.external_contact is not UNSAID:
         item["externalContact"] = record.external_contact
     return item
@@ -216,6 +227,22 @@ def company_item(record: CompanyRecord) -> dict[str, Any]:
     if record.variables:
         item["variables"] = dict(record.variables)
     return item
+
+
+def read_contact_item(item: Mapping[str, Any]) -> ContactRecord:
+    """Return what an item of a contact upsert says: what `contact_item` has made of it."""
+    variables = _variables(item)
+    company = {COMPANY_NAME: variables.pop(COMPANY_NAME)} if COMPANY_NAME in variables else {}
+    return ContactRecord(
+        str(item.get("email") or ""), variables, item.get("externalContact", UNSAID), company
+    )
+
+
+def read_company_item(item: Mapping[str, Any]) -> CompanyRecord:
+    """Return what an item of a company upsert says: what `company_item` has made of it."""
+    return CompanyRecord(
+        str(item.get("id") or ""), item.get("baseDomain", UNSAID), _variables(item)
+    )
 
 
 def subscription_item(change: StatusChange) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from conversion_sync.api.keys import normal_email
 from conversion_sync.api.results import ItemResult, RemoteCompany, RemoteContact
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+ANN = "ann@x.example"
 KEYS = ["a@x.example", "B@x.example", "c@x.example"]
 
 
@@ -81,6 +82,40 @@ def test_items_carry_what_is_given():
         "description": "d",
         "data": {"tags": []},
     }
+
+
+def test_a_contact_carries_the_name_of_its_company_as_a_variable():
+    record = ContactRecord(
+        ANN, {"company_name": "X"}, company={"company_name": "Acme", "size": "1"}
+    )
+    assert v1.contact_item(record) == {"email": ANN, "variables": {"company_name": "Acme"}}
+    gone = ContactRecord(ANN, company={"company_name": None})
+    assert v1.contact_item(gone)["variables"] == {"company_name": None}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        ContactRecord(ANN),
+        ContactRecord(ANN, {"title": None, "x": [1, True]}, {"crm": 7}, {"company_name": "A"}),
+        ContactRecord(ANN, {}, None, {"company_name": None}),
+    ],
+)
+def test_what_an_item_of_a_contact_says_can_be_read_again(record):
+    assert v1.read_contact_item(v1.contact_item(record)) == record
+
+
+@pytest.mark.parametrize(
+    "record",
+    [CompanyRecord("C1"), CompanyRecord("C1", None), CompanyRecord("C1", "x.example", {"a": None})],
+)
+def test_what_an_item_of_a_company_says_can_be_read_again(record):
+    assert v1.read_company_item(v1.company_item(record)) == record
+
+
+def test_an_item_that_says_nothing_is_read_too():
+    assert v1.read_contact_item({}) == ContactRecord("")
+    assert v1.read_company_item({"variables": None}) == CompanyRecord("")
 
 
 # Batches
