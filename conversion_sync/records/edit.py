@@ -21,6 +21,8 @@ class Edit:
         changed: the columns that change, with what was there before.
         stays_unsubscribed: it would have lifted an opt-out; all else of it is written.
         opt_out_is_lost: the row is unsubscribed, as is said, and the consent log knows of none.
+        unknown_company: the key of a company that there is not: the row keeps the one that it has.
+        invalid: why the row can't be written so, by column.
     """
 
     row: Any
@@ -29,6 +31,13 @@ class Edit:
     changed: dict[str, Any] = field(default_factory=dict)
     stays_unsubscribed: bool = False
     opt_out_is_lost: bool = False
+    unknown_company: str = ""
+    invalid: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything to be written, and it can be."""
+        return not self.invalid and (self.is_new or bool(self.changed))
 
     def assign(self, name: str, value: Any) -> None:
         """Set a column, and note whether that changes it."""

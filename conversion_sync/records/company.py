@@ -1,0 +1,44 @@
+"""Companies and their snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.core.exceptions import ValidationError
+
+from conversion_sync.api import UNSAID, CompanyRecord, RemoteCompany
+from conversion_sync.models import Company
+from conversion_sync.records.edit import Edit
+from conversion_sync.records.mapper import Mapper, filled
+from conversion_sync.records.snapshot import BASE_DOMAIN, Snapshot
+
+__all__ = ["CompanyMapper"]
+
+
+class CompanyMapper(Mapper):
+    """A company says what its columns say."""
+
+    model = Company
+    columns = Company.COMMON
+
+    def of_row(self, row: Company) -> Snapshot:
+        if not (key := row.wanted_key):
+            raise ValidationError("The external id is blank.")
+        common = filled({name: getattr(row, name) for name in Company.COMMON})
+        return Snapshot(
+            key, filled(row.custom_variables) | common, base_domain=row.base_domain or UNSAID
+        )
+
+    def of_remote(self, remote: RemoteCompany) -> Snapshot:
+        domain = remote.base_domain or UNSAID
+        return Snapshot(remote.id, filled(remote.variables), base_domain=domain)
+
+    def record(self, snapshot: Snapshot) -> CompanyRecord:
+        return CompanyRecord(snapshot.key, snapshot.base_domain, snapshot.variables)
+
+    def fill(
+        self, edit: Edit, snapshot: Snapshot, companies: Mapping[str, int] | None = None
+    ) -> None:
+        if snapshot.base_domain is not UNSAID:
+            self._fill_column(edit, BASE_DOMAIN, snapshot.base_domain)
+        self._fill_variables(edit, snapshot.variables)

@@ -1,0 +1,81 @@
+"""Contacts and their snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conversion_sync.api import UNSAID, ContactRecord, ErrorCode, RemoteContact
+from conversion_sync.models import Contact
+from conversion_sync.models.storable import REPLACEMENT
+from conversion_sync.models.validators import validate_address
+from conversion_sync.records.edit import Edit
+from conversion_sync.records.last_sent import last_sent
+from conversion_sync.records.mapper import Mapper, filled
+from conversion_sync.records.snapshot import REFERENCE, Snapshot
+
+__all__ = ["ContactMapper"]
+
+#: What a contact says of its company; and what says which row that is.
+NAME, COMPANY = "company_name", "external_id"
+
+
+class ContactMapper(Mapper):
+    """A contact says what its columns say, and the name of its company.
+
+    A variable named as one of the columns counts where the column is blank.
+    """
+
+    model = Contact
+    columns = tuple(name for name in Contact.COMMON if name != NAME)
+
+    def of_row(self, row: Contact) -> Snapshot:
+        key = row.wanted_key
+        validate_address(key)
+        variables = filled(row.custom_variables)
+        variables |= filled({name: getattr(row, name) for name in self.columns})
+        return _with_company(key, variables, _company_name(row), row.external_contact)
+
+    def of_remote(self, remote: RemoteContact) -> Snapshot:
+        variables = filled(remote.variables)
+        key = Contact.normal_key(remote.email)
+        return _with_company(key, variables, "", remote.external_contact)
+
+    def record(self, snapshot: Snapshot) -> ContactRecord:
+        return ContactRecord(snapshot.key, snapshot.variables, snapshot.reference, snapshot.company)
+
+    def fill(
+        self, edit: Edit, snapshot: Snapshot, companies: Mapping[str, int] | None = None
+    ) -> None:
+        """As of any record; the external id of a company links it, its name is left alone."""
+        if COMPANY in snapshot.company:
+            self._link(edit, snapshot.company[COMPANY], companies or {})
+        if snapshot.reference is not UNSAID:
+            self._fill_column(edit, REFERENCE, snapshot.reference)
+        self._fill_variables(edit, snapshot.variables)
+
+    def _link(self, edit: Edit, company: str | None, companies: Mapping[str, int]) -> None:
+        if company is None or company in companies:
+            edit.assign("company", None if company is None else companies[company])
+        else:
+            edit.unknown_company = company
+
+
+def _with_company(
+    key: str, variables: dict[str, Any], company_name: str, reference: Any
+) -> Snapshot:
+    """The snapshot of a contact; what its variables say of a company is the company's."""
+    custom = variables.pop(NAME, None)
+    company = filled({NAME: company_name or custom})
+    return Snapshot(key, variables, company, reference=reference or UNSAID)
+
+
+def _company_name(contact: Contact) -> str:
+    """The name of its company; the one that was sent, while something else stands in that name."""
+    company = contact.company
+    if company is None:
+        return ""
+    if REPLACEMENT in company.company_name and company.last_error_code == ErrorCode.UNSTORABLE:
+        sent = last_sent(contact)
+        return str(sent.company.get(NAME) or "") if sent else ""
+    return company.company_name

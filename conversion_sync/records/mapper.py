@@ -1,0 +1,89 @@
+"""What maps the rows of a model, and the records of Conversion, to snapshots, and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+
+from conversion_sync.models.record import Record
+from conversion_sync.records.edit import Edit
+from conversion_sync.records.snapshot import Snapshot
+
+__all__ = ["Mapper", "filled"]
+
+
+class Mapper(ABC):
+    """Maps one model of records.
+
+    Attributes:
+        model: whose rows are mapped.
+        columns: the variables that have a column of their own.
+    """
+
+    model: ClassVar[type[Record]]
+    columns: ClassVar[Sequence[str]]
+
+    @abstractmethod
+    def of_row(self, row: Any) -> Snapshot:
+        """What a row says; its blanks are left out.
+
+        Raises:
+            ValidationError: no API would take it, because of its key.
+        """
+
+    @abstractmethod
+    def of_remote(self, remote: Any) -> Snapshot:
+        """What Conversion has of a record; its blanks are left out."""
+
+    @abstractmethod
+    def record(self, snapshot: Snapshot) -> Any:
+        """A snapshot as the calls of the API take it."""
+
+    @abstractmethod
+    def fill(
+        self, edit: Edit, snapshot: Snapshot, companies: Mapping[str, int] | None = None
+    ) -> None:
+        """Have a row say what a snapshot says; what that leaves out, the row keeps.
+
+        Args:
+            companies: the primary keys of those that contacts name, by their keys.
+
+        Raises:
+            ValidationError: a value that the row can't have, by the names of the columns.
+        """
+
+    def _fill_variables(self, edit: Edit, variables: Mapping[str, Any]) -> None:
+        bag, errors = dict(edit.row.custom_variables), dict[str, Any]()
+        for name, value in variables.items():
+            if name in self.columns:
+                try:
+                    self._fill_column(edit, name, value)
+                except ValidationError as error:
+                    error.update_error_dict(errors)
+            elif value is None:
+                bag.pop(name, None)
+            else:
+                bag[name] = value
+        edit.assign("custom_variables", bag)
+        if errors:
+            raise ValidationError(errors)
+
+    def _fill_column(self, edit: Edit, name: str, value: Any) -> None:
+        """Set a column; None: to its blank.
+
+        Raises:
+            ValidationError: the value can't be that of the column, by its name.
+        """
+        column: Any = self.model._meta.get_field(name)
+        try:
+            edit.assign(name, column.get_default() if value is None else column.to_python(value))
+        except ValidationError as error:
+            raise ValidationError({name: error}) from error
+
+
+def filled(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that are not blank."""
+    return {name: value for name, value in values.items() if value not in (None, "")}

@@ -1,0 +1,38 @@
+"""The mapper of each model of records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conversion_sync.records.company import CompanyMapper
+from conversion_sync.records.contact import ContactMapper
+from conversion_sync.records.last_sent import last_sent
+from conversion_sync.records.mapper import Mapper
+from conversion_sync.records.snapshot import Snapshot
+
+__all__ = ["mapper_of", "next_push"]
+
+_MAPPERS: Mapping[type[Any], Mapper] = {
+    mapper.model: mapper for mapper in (CompanyMapper(), ContactMapper())
+}
+
+
+def mapper_of(model: type[Any]) -> Mapper:
+    """The mapper of a model.
+
+    Raises:
+        KeyError: it is no model of records.
+    """
+    return _MAPPERS[model]
+
+
+def next_push(row: Any) -> Snapshot:
+    """What a push of a row carries: what it has, and None for what it had when last sent.
+
+    A blank that was never sent is not sent: it would wipe what the vendor knows.
+
+    Raises:
+        ValidationError: no API would take it, because of its key.
+    """
+    return mapper_of(type(row)).of_row(row).clearing(last_sent(row))
