@@ -33,7 +33,13 @@ from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.waiting import PUT_OFF, PUT_OFF_TRIED
 
-__all__ = ["bring_back", "due_all_the_same", "rows_are_far_ahead", "was_set_back"]
+__all__ = [
+    "bring_back",
+    "due_all_the_same",
+    "has_run_ahead",
+    "rows_are_far_ahead",
+    "was_set_back",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +64,16 @@ _TRIED = Q(failing_since__isnull=False, claim__isnull=True)
 _CLAIMED = Q(claim__isnull=False)
 
 
+def has_run_ahead() -> Q:
+    """The condition, of a heartbeat: a drain has begun or ended later than now."""
+    ahead = DbNow() + JITTER
+    began, ended = Q(started_at__gt=ahead), Q(finished_at__gt=ahead)
+    return Q(started_at__isnull=False) & began | Q(finished_at__isnull=False) & ended
+
+
 def was_set_back(using: str) -> bool:
     """Whether a drain has begun or ended later than now."""
-    ahead = DbNow() + JITTER
-    ran = Q(started_at__gt=ahead) | Q(finished_at__gt=ahead)
-    return Heartbeat.only(using).filter(ran).exists()
+    return Heartbeat.only(using).filter(has_run_ahead()).exists()
 
 
 def rows_are_far_ahead(using: str) -> bool:

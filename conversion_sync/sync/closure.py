@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from conversion_sync.models.api_gate import ApiGate
 from conversion_sync.models.clock import believed, db_now
 from conversion_sync.sync.transactions import short_transaction
 
-__all__ = ["Closure", "lift", "next_probe_at", "take_probe"]
+__all__ = ["Closure", "closures", "lift", "next_probe_at", "take_probe"]
 
 #: Seconds after the closure until the first probe; doubled with each further one, up to the most.
 FIRST, LONGEST = 30.0, 3600.0
@@ -34,13 +36,18 @@ def next_probe_at(row: ApiGate) -> datetime.datetime | None:
     return closed_at + datetime.timedelta(seconds=_offset(row.closure_probes))
 
 
+def closures(using: str, key: str) -> QuerySet[ApiGate]:
+    """The gate, where it is closed for the API key of this fingerprint."""
+    return ApiGate.only(using).filter(closed_for=key, closed_at__isnull=False)
+
+
 def take_probe(using: str, key: str) -> Closure | None:
     """Have the probe that is due, which then nobody else sends; None: there is none now.
 
     Args:
         key: the fingerprint of the API key that is used now.
     """
-    if not ApiGate.only(using).filter(closed_for=key, closed_at__isnull=False).exists():
+    if not closures(using, key).exists():
         return None
     with short_transaction(using):
         row, now = ApiGate.load(using, lock=True), db_now(using)

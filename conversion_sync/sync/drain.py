@@ -15,8 +15,10 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.models.heartbeat import Heartbeat
 from conversion_sync.models.wakeup import Wakeup
 from conversion_sync.sync import jobs, renames
-from conversion_sync.sync.clock import bring_back, rows_are_far_ahead, was_set_back
+from conversion_sync.sync.clock import bring_back, rows_are_far_ahead
+from conversion_sync.sync.gate import fingerprint
 from conversion_sync.sync.kinds import KINDS, Kind
+from conversion_sync.sync.preflight import preflight
 from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import refuse_transaction
@@ -76,9 +78,10 @@ def drain(
         stop or (lambda: False),
         on_progress or (lambda rows: None),
     )
-    if was_set_back(using):
+    found = preflight(using, fingerprint(conf.api_key))
+    if found.was_set_back:
         bring_back(using)
-    turns = Turns(run)
+    turns = Turns(run, found)
     briefly(Heartbeat.write)(
         using,
         started_at=DbNow(),
@@ -87,7 +90,8 @@ def drain(
         turn=after(turns.next),
     )
     # Cleared before the first claim: a change from now on asks for a drain of its own.
-    briefly(Wakeup.write)(using, requested_until=None)
+    if found.is_asked_for:
+        briefly(Wakeup.write)(using, requested_until=None)
     go_on = False
     try:
         try:
@@ -121,7 +125,8 @@ def _is_ready(kind: Kind, using: str) -> bool:
 def _send_all(run: Run, turns: Turns) -> bool:
     """Returns whether another drain should follow this one."""
     loop, asked_again_at = turns.loop, -1
-    loop.probe_closure()
+    if turns.found.is_closed:
+        loop.probe_closure()
     while True:
         gave = turns.give()
         pause = loop.serve()

@@ -11,6 +11,7 @@ import datetime
 import functools
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,10 +22,12 @@ from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
 from conversion_sync.models import ChannelState, Heartbeat
 from conversion_sync.models.clock import DbNow
+from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync import jobs, renames
 from conversion_sync.sync.deliveries import Delivery, Shut
 from conversion_sync.sync.kinds import KINDS, OPT_OUTS
 from conversion_sync.sync.loop import Loop, Running
+from conversion_sync.sync.preflight import Preflight
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import CallInTransaction, close_broken, short_transaction
 from conversion_sync.sync.troubles import in_words
@@ -52,25 +55,43 @@ def after(name: str) -> str:
     return _OTHERS[(_OTHERS.index(name) + 1) % len(_OTHERS)] if name in _OTHERS else _OTHERS[0]
 
 
-def due(using: str) -> set[str]:
-    """The names of what has anything to do now, though it may have to wait: one query."""
-    names, sql, parameters = _due_query(using, conf.lease)
+def due(using: str) -> dict[str, list[int]]:
+    """What has anything to do now, though it may have to wait: one query.
+
+    Returns:
+        The priorities of what is due, by the name of the kind. Companies' names and bulk jobs have
+        none: theirs is `BULK`.
+    """
+    turns, sql, parameters = _due_query(using, conf.lease)
     with connections[using].cursor() as cursor:
         cursor.execute(sql, parameters)
-        found = cursor.fetchone()
-    # Nobody has ever drained: anything may be there.
-    return {name for name, flag in zip(names, found, strict=True) if flag} if found else {*names}
+        # Nobody has ever drained: anything may be there.
+        flags = cursor.fetchone() or [True] * len(turns)
+    found = defaultdict[str, list[int]](list)
+    for (name, priority), flag in zip(turns, flags, strict=True):
+        if flag:
+            found[name].append(priority)
+    return found
 
 
 @functools.cache
-def _due_query(using: str, lease: float) -> tuple[Sequence[str], str, Sequence[Any]]:
-    """The names, and a query with a flag for each; Django takes longer to build it than it runs.
+def _due_query(using: str, lease: float) -> tuple[Sequence[tuple[str, int]], str, Sequence[Any]]:
+    """Names and priorities, and a query with a flag for each.
+
+    Django takes longer to build it than it runs.
 
     Args:
         lease: the setting, in seconds, that is in the query.
     """
-    exists = {kind.name: kind.is_due(using) for kind in KINDS}
-    exists |= {RENAMES: Exists(renames.waiting(using)), JOBS: Exists(jobs.waiting(using))}
+    exists: dict[tuple[str, int], Any] = {
+        (kind.name, priority): kind.is_due(using, priority)
+        for kind in KINDS
+        for priority in (PERSON, BULK)
+    }
+    exists |= {
+        (RENAMES, BULK): Exists(renames.waiting(using)),
+        (JOBS, BULK): Exists(jobs.waiting(using)),
+    }
     flags = {f"is_{number}": condition for number, condition in enumerate(exists.values())}
     beat = Heartbeat.only(using).annotate(**flags).values_list(*flags)
     sql, parameters = beat.query.get_compiler(using).as_sql()
@@ -81,15 +102,16 @@ class Turns:
     """Gives the kinds of one drain their turns, and keeps how each of them stands.
 
     Attributes:
+        found: what the drain found when it began.
         next: the kind with which the next drain begins.
         dealt: how many rows were dealt with.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.loop = Loop(run, self._ended)
+    def __init__(self, run: Run, found: Preflight) -> None:
+        self.loop, self.found = Loop(run, self._ended), found
         self.dealt = 0
         self._run, self._renames = run, renames.Renames(run.using)
-        states = list(ChannelState.objects.using(run.using))
+        states = list(ChannelState.objects.using(run.using)) if found.is_troubled else []
         self._failing = {state.name for state in states if state.failed_at is not None}
         self._slow = {state.name for state in states if state.timed_out_at is not None}
         self._done = set[str]()
@@ -97,8 +119,7 @@ class Turns:
         self._answered_at = dict[str, float]()
         self._asked_at = 0.0
         self._was_opt_out = False
-        beat = Heartbeat.only(run.using).values_list("turn", flat=True).first()
-        self.next = beat if beat in _OTHERS else _OTHERS[0]
+        self.next = found.turn if found.turn in _OTHERS else _OTHERS[0]
 
     def give(self) -> bool:
         """Give turns, until a delivery waits for its slots or nobody has anything to do.
@@ -111,10 +132,11 @@ class Turns:
             if self.loop.is_chosen() and time.monotonic() - self._asked_at < REST:
                 break  # An opt-out of this moment finds the next slot.
             self._asked_at = time.monotonic()
-            names = self._those_that_may(due(self._run.using))
+            priorities = due(self._run.using)
+            names = self._those_that_may({*priorities})
             if not names:
                 break
-            self._give(names[0])
+            self._give(names[0], priorities[names[0]])
             gave = True
         return gave
 
@@ -153,19 +175,21 @@ class Turns:
             free = min(free, max(1, most * 3 // 4) - self.loop.in_flight(name))
         return free
 
-    def _give(self, name: str) -> None:
+    def _give(self, name: str, priorities: Sequence[int]) -> None:
         self._was_opt_out = name == OPT_OUTS.name
         at_once = 1 if name in self._slow else self._room(name)
-        running = Running(name, self._delivery(name, at_once), is_urgent=self._was_opt_out)
+        delivery = self._delivery(name, at_once, priorities)
+        running = Running(name, delivery, is_urgent=self._was_opt_out)
         self.loop.start(running)
         if not self._was_opt_out:
             self.next = after(name)
 
-    def _delivery(self, name: str, at_once: int) -> Delivery[int]:
+    def _delivery(self, name: str, at_once: int, priorities: Sequence[int]) -> Delivery[int]:
         if name == RENAMES:
             return self._renames.step()
-        deliver = jobs.deliver if name == JOBS else _KINDS[name].deliver
-        return (yield from deliver(self._run, at_once))
+        if name == JOBS:
+            return (yield from jobs.deliver(self._run, at_once))
+        return (yield from _KINDS[name].deliver(self._run, at_once, priorities))
 
     def _ended(self, running: Running) -> None:
         """Keep how the endpoint stands, and whether the kind raised.

@@ -289,7 +289,7 @@ def test_what_is_recorded_holds_no_key(conversion, monkeypatch):
 # A channel that raises
 
 
-def broken(self: Any, run: Any, at_once: int) -> int:
+def broken(self: Any, run: Any, at_once: int, priorities: Any) -> int:
     raise RuntimeError("broken with test-key in it")
 
 

@@ -90,12 +90,11 @@ class Kind:
         """Send what was claimed, and settle it."""
         raise NotImplementedError
 
-    def is_due(self, using: str) -> Condition:
-        """An expression: whether any row is due, though it may have to wait."""
+    def is_due(self, using: str, priority: int) -> Condition:
+        """An expression: whether any row of the priority is due, though it may have to wait."""
         due = [
             Exists(head.filter(priority=priority, due_at__lte=DbNow()))
             for head in self.heads(using)
-            for priority in (PERSON, BULK)
         ]
         return ExpressionWrapper(reduce(or_, due), output_field=BooleanField())
 
@@ -105,13 +104,16 @@ class Kind:
         # Behind a window that is full of rows that have to wait there may be others.
         return len(seen) >= self._window or any(row.is_ready or row.is_obsolete for row in seen)
 
-    def deliver(self, run: Run, at_once: int) -> Delivery[int]:
+    def deliver(
+        self, run: Run, at_once: int, priorities: Sequence[int] = (PERSON, BULK)
+    ) -> Delivery[int]:
         """Send one claim. Returns the number of rows dealt with.
 
         Args:
             at_once: no more calls at once than that.
+            priorities: of which rows were due a moment ago.
         """
-        ready, cleared = self._ready(run.using)
+        ready, cleared = self._ready(run.using, priorities)
         if not ready:
             return cleared
         began = time.monotonic()
@@ -151,11 +153,13 @@ class Kind:
             priorities=priorities,
         )
 
-    def _ready(self, using: str) -> tuple[list[Seen], int]:
+    def _ready(
+        self, using: str, priorities: Sequence[int] = (PERSON, BULK)
+    ) -> tuple[list[Seen], int]:
         """Those that may be claimed now, and how many were cleared or put off on the way."""
         cleared = 0
         for _ in range(LOOKS):
-            seen = self._look(using)
+            seen = self._look(using, priorities)
             obsolete = [row.pk for row in seen if row.is_obsolete]
             waiting = [row.pk for row in seen if row.reason and not row.is_obsolete]
             if obsolete:
