@@ -39,7 +39,15 @@ from conversion_sync.sync.outcomes import Decision, Outcome, backoff
 from conversion_sync.sync.payloads import Payload
 from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.retry import briefly
-from conversion_sync.sync.states import GONE, arrived, failed, has_had_enough, since, tried_in_vain
+from conversion_sync.sync.states import (
+    GONE,
+    arrived,
+    failed,
+    has_had_enough,
+    in_seconds,
+    since,
+    tried_in_vain,
+)
 from conversion_sync.sync.transactions import close_broken, short_transaction
 from conversion_sync.sync.troubles import in_words, is_of_the_database
 from conversion_sync.sync.waiting import release_behind
@@ -89,6 +97,10 @@ class Claim:
         """All rows of the model, unmarked."""
         return self.model.unmarked.using(self.using)
 
+    def clock(self) -> datetime.datetime:
+        """What time it is for the database."""
+        return db_now(self.using)
+
     @property
     def taken(self) -> int:
         """How many rows this claim has dealt with or will."""
@@ -102,7 +114,7 @@ class Claim:
         """
         if self.lease.left() < conf.call_deadline:
             return set(pks)
-        ends = DbNow() + datetime.timedelta(seconds=conf.call_deadline)
+        ends = in_seconds(conf.call_deadline)
         ours = Case(When(claim=self.token, due_at__gte=ends, then=True), default=False)
         try:
             rows = self.table().filter(pk__in=pks).annotate(is_ours=ours)
@@ -176,11 +188,11 @@ def _blame(claim: Claim, pks: Collection[int], error: Exception) -> Claim:
         due = claim.table().filter(unindexed(Q(due_at__lte=DbNow())), pk__in=pks).order_by("pk")
         columns = due.only("pk", "attempts", "failing_since")
         for row in locking(columns, skip_locked=True):
-            now, this = db_now(claim.using), claim.table().filter(pk=row.pk)
-            if is_of_the_database(error) and not has_had_enough(row, now):
+            this = claim.table().filter(pk=row.pk)
+            if is_of_the_database(error) and not has_had_enough(row, claim.clock):
                 # Perhaps only now: it comes again, apart from others.
                 wait = backoff(row.attempts, conf.backoff, conf.backoff_max)
-                this.update(**tried_in_vain(ErrorCode.UNSENDABLE, words, now, wait))
+                this.update(**tried_in_vain(ErrorCode.UNSENDABLE, words, wait))
                 claim.put_off.append(row.pk)
             else:
                 this.update(**failed(ErrorCode.UNSENDABLE, words))
@@ -199,20 +211,20 @@ def _claim(
     with short_transaction(claim.using):
         wanted = claim.table().filter(unindexed(Q(due_at__lte=DbNow())), pk__in=pks).order_by("pk")
         locked = list(locking(wanted, skip_locked=True).values_list("pk", flat=True))
-        now = db_now(claim.using)
         # The lock may have waited for, or skipped over, what made a row ready: look again.
         due = rows.alias(waits_for=waits_for(claim.model, claim.using))
-        ready = due.filter(unindexed(Q(due_at__lte=now)), waits_for="").order_by(
+        ready = due.filter(unindexed(Q(due_at__lte=DbNow())), waits_for="").order_by(
             "priority", "due_at", "pk"
         )
-        alive = _without_killers(claim, list(ready.filter(pk__in=locked)), now)
+        alive = _without_killers(claim, list(ready.filter(pk__in=locked)))
         _build(claim, alive, payload)
-        _stamp(claim, now)
+        _stamp(claim)
 
 
-def _without_killers(claim: Claim, rows: Sequence[Any], now: datetime.datetime) -> list[Any]:
+def _without_killers(claim: Claim, rows: Sequence[Any]) -> list[Any]:
     """The rows but those whose workers stopped again and again: these fail."""
-    killers = [row.pk for row in rows if row.claim is not None and has_had_enough(row, now)]
+    taken_over = [row for row in rows if row.claim is not None]
+    killers = [row.pk for row in taken_over if has_had_enough(row, claim.clock)]
     if killers:
         claim.table().filter(pk__in=killers).update(**failed(ErrorCode.NO_ANSWER, GONE))
         claim.refused |= dict.fromkeys(killers, GONE)
@@ -269,12 +281,12 @@ def _refuse(claim: Claim, errors: Mapping[int, Exception]) -> None:
         claim.table().filter(pk=pk).update(**failed(code, claim.refused[pk]))
 
 
-def _stamp(claim: Claim, now: datetime.datetime) -> None:
+def _stamp(claim: Claim) -> None:
     stamps: dict[str, Any] = {
         "claim": claim.token,
         "sync_status": Status.SENDING,
-        "due_at": now + datetime.timedelta(seconds=conf.lease),
-        "last_attempt_at": now,
+        "due_at": in_seconds(conf.lease),
+        "last_attempt_at": DbNow(),
     }
     own: dict[str, dict[int, Any]] = {}
     if issubclass(claim.model, Record):
@@ -287,7 +299,7 @@ def _stamp(claim: Claim, now: datetime.datetime) -> None:
     if issubclass(claim.model, SubscriptionChange):
         own["address"] = _addresses(claim)
     # A lease that ran out is a try like any other: what kills its workers ends up alone.
-    again = {"attempts": F("attempts") + 1, "failing_since": since(now)}
+    again = {"attempts": F("attempts") + 1, "failing_since": since()}
     taken_over = {row.pk for row in claim.rows if row.claim is not None}
     write(claim, set(claim.pks) - taken_over, stamps, own)
     write(claim, taken_over, stamps | again, own)
@@ -349,11 +361,8 @@ def renew(claim: Claim, pks: Collection[int]) -> set[int]:
     """
     lease = Lease()
     with short_transaction(claim.using):
-        now = db_now(claim.using)
         rows = locking(held(claim, pks).order_by("pk"), skip_locked=True)
         locked = set(rows.values_list("pk", flat=True))
-        claim.table().filter(pk__in=locked).update(
-            due_at=now + datetime.timedelta(seconds=conf.lease)
-        )
+        claim.table().filter(pk__in=locked).update(due_at=in_seconds(conf.lease))
     claim.lease = lease
     return locked

@@ -6,11 +6,11 @@ before the call still does.
 
 from __future__ import annotations
 
-import datetime
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.db import models
@@ -44,6 +44,7 @@ from conversion_sync.sync.states import (
     arrived,
     failed,
     has_had_enough,
+    in_seconds,
     since,
     storable,
 )
@@ -130,8 +131,7 @@ def _settle_unlocked(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
         stale = set[int]()
         if issubclass(claim.model, SubscriptionChange):
             locked, stale = _with_free_contacts(claim.using, locked, outcomes)
-        now = db_now(claim.using)
-        _Settling(claim, now).write([(row, outcomes[row.pk]) for row in locked], settled)
+        _Settling(claim).write([(row, outcomes[row.pk]) for row in locked], settled)
         if stale:
             SubscriptionChange.reflect(claim.using, stale)
     claim.settled.update({decision: len(pks) for decision, pks in settled.items()})
@@ -183,8 +183,8 @@ def _with_free_contacts(
 class _Settling:
     """The writing of one settling, inside its transaction, on locked rows."""
 
-    def __init__(self, claim: Claim, now: datetime.datetime) -> None:
-        self.claim, self.now = claim, now
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
         self.is_record = issubclass(claim.model, Record)
         self.stamps = {row.pk: row for row in claim.rows}
 
@@ -223,7 +223,7 @@ class _Settling:
         if decision is Decision.UNCONFIRMED and conf.resend_in_doubt:
             decision = Decision.RETRY
         may_fail = outcome.counts and not outcome.endless
-        if decision is Decision.RETRY and may_fail and has_had_enough(row, self.now):
+        if decision is Decision.RETRY and may_fail and has_had_enough(row, self.claim.clock):
             return Decision.FAILED
         return decision
 
@@ -245,7 +245,7 @@ class _Settling:
     def _due_again(self, priority: Any) -> dict[str, Any]:
         return {
             "sync_status": Status.PENDING,
-            "due_at": self.now,
+            "due_at": DbNow(),
             "attempts": 0,
             "failing_since": None,
             "priority": priority,
@@ -258,7 +258,7 @@ class _Settling:
         if outcome.decision is Decision.SYNCED and self.is_record:
             columns["synced_revision"] = F("sent_revision")
             if outcome.created and issubclass(self.claim.model, Contact):
-                columns["remote_created_at"] = self.now
+                columns["remote_created_at"] = DbNow()
         if outcome.decision is Decision.SYNCED and issubclass(self.claim.model, Deletion):
             columns["forgotten"] = None
         return columns
@@ -270,7 +270,7 @@ class _Settling:
         }
         match outcome.decision:
             case Decision.SYNCED:
-                return arrived() | {"last_synced_at": self.now}
+                return arrived() | {"last_synced_at": DbNow()}
             case Decision.SUPERSEDED:
                 return arrived() | error | {"sync_status": Status.SUPERSEDED}
             case Decision.FAILED:
@@ -281,7 +281,7 @@ class _Settling:
             case Decision.RETRY:
                 return error | self._again(outcome, attempts)
             case _:
-                waiting = {"sync_status": Status.PENDING, "claim": None, "due_at": self.now}
+                waiting = {"sync_status": Status.PENDING, "claim": None, "due_at": DbNow()}
                 return waiting | (error if outcome.code else {})
 
     def _again(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
@@ -290,9 +290,9 @@ class _Settling:
         return {
             "sync_status": Status.PENDING,
             "claim": None,
-            "due_at": self.now + datetime.timedelta(seconds=wait),
+            "due_at": in_seconds(wait),
             "attempts": attempts + outcome.counts,
-            "failing_since": since(self.now),
+            "failing_since": since(),
         }
 
     def _own(self, rows: Sequence[Any], names: dict[int, str]) -> dict[str, dict[int, Any]]:
@@ -351,20 +351,19 @@ def expire_engagements(using: str) -> int:
 def _expire(rows: QuerySet[Any]) -> int:
     spent: list[int] = []
     with short_transaction(rows.db):
-        now = db_now(rows.db)
         locked = list(locking(rows.only("pk", "attempts", "failing_since"), skip_locked=True))
         if conf.resend_in_doubt:
             # A lease that ran out is a try like any other: what kills its workers fails in the end.
-            spent = [row.pk for row in locked if has_had_enough(row, now)]
+            spent = [row.pk for row in locked if has_had_enough(row, partial(db_now, rows.db))]
         table: QuerySet[Any] = Engagement.unmarked.using(rows.db)
         table.filter(pk__in=spent).update(**failed(ErrorCode.NO_ANSWER, GONE))
-        table.filter(pk__in={row.pk for row in locked} - {*spent}).update(**_expired(now))
+        table.filter(pk__in={row.pk for row in locked} - {*spent}).update(**_expired())
     if spent:
         signals.row_failed.send_robust(sender=Engagement, pks=spent)
     return len(locked)
 
 
-def _expired(now: datetime.datetime) -> dict[str, Any]:
+def _expired() -> dict[str, Any]:
     """What becomes of an engagement in doubt."""
     error = {
         "last_error_code": ErrorCode.NO_ANSWER,
@@ -375,6 +374,6 @@ def _expired(now: datetime.datetime) -> dict[str, Any]:
             "sync_status": Status.PENDING,
             "claim": None,
             "attempts": F("attempts") + 1,
-            "failing_since": since(now),
+            "failing_since": since(),
         }
     return error | {"sync_status": Status.UNCONFIRMED, "due_at": None}

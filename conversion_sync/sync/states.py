@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any
 
-from django.db.models import F, Value
+from django.db.models import F
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
 
 from conversion_sync.conf import conf
 from conversion_sync.models import Status
-from conversion_sync.models.fields import InstantField
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.state import BULK
 
@@ -21,6 +23,7 @@ __all__ = [
     "failed",
     "free",
     "has_had_enough",
+    "in_seconds",
     "since",
     "storable",
     "tried_in_vain",
@@ -61,27 +64,37 @@ def failed(code: str, message: str) -> dict[str, Any]:
     }
 
 
-def tried_in_vain(code: str, message: str, now: datetime.datetime, wait: float) -> dict[str, Any]:
+def tried_in_vain(code: str, message: str, wait: float) -> dict[str, Any]:
     """A try that counts; the next one is in ``wait`` seconds."""
     return {
         "sync_status": Status.PENDING,
         "claim": None,
-        "due_at": now + datetime.timedelta(seconds=wait),
+        "due_at": in_seconds(wait),
         "attempts": F("attempts") + 1,
-        "failing_since": since(now),
+        "failing_since": since(),
         "last_error_code": code,
         "last_error_message": message,
     }
 
 
-def has_had_enough(row: Any, now: datetime.datetime) -> bool:
-    """Whether one more counted try is the last: after many of them, and a day."""
+def has_had_enough(row: Any, clock: Callable[[], datetime.datetime]) -> bool:
+    """Whether one more counted try is the last: after many of them, and a day.
+
+    Args:
+        clock: says what time it is; it is asked only where that decides.
+    """
     return (
         row.attempts + 1 >= conf.max_attempts
         and row.failing_since is not None
-        and now - row.failing_since >= PATIENCE
+        and clock() - row.failing_since >= PATIENCE
     )
 
 
-def since(now: datetime.datetime) -> Coalesce:
-    return Coalesce(F("failing_since"), Value(now, output_field=InstantField()))
+def since() -> Coalesce:
+    """Since when a row that was tried in vain just now has failed."""
+    return Coalesce(F("failing_since"), DbNow())
+
+
+def in_seconds(seconds: float) -> CombinedExpression:
+    """The time of the database in so many seconds."""
+    return DbNow() + datetime.timedelta(seconds=seconds)

@@ -10,6 +10,7 @@ from conversion_sync.models.clock import db_now
 from conversion_sync.sync import claim as claims
 from conversion_sync.sync.claim import claim_rows, renew
 from conversion_sync.sync.payloads import contact_payload
+from conversion_sync.sync.readiness import waits_for
 from tests.kit import ANN, BOB, HOUR, SECOND, TOKEN, contact, fresh, write
 from tests.sync.kit import claim, settle_all
 
@@ -63,11 +64,11 @@ def test_claims_go_by_priority_then_by_time():
 def test_a_row_that_is_no_longer_ready_under_the_lock_is_left(monkeypatch):
     row = contact()
 
-    def now(using):
+    def look_again(model, using):
         write(row, due_at=None)
-        return db_now(using)
+        return waits_for(model, using)
 
-    monkeypatch.setattr(claims, "db_now", now)
+    monkeypatch.setattr(claims, "waits_for", look_again)
     assert claim().rows == []
     assert fresh(row).claim is None
 

@@ -10,9 +10,9 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from conversion_sync.models import Contact, Status, SubscriptionChange
-from conversion_sync.models.clock import db_now
 from conversion_sync.sync import claim as claims
 from conversion_sync.sync.drain import drain
+from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.transactions import short_transaction
 from tests.kit import ANN, BOB, claimed, contact, fresh, log, push, write
 from tests.sync.kit import claim
@@ -116,12 +116,12 @@ def test_a_claim_keeps_nobody_from_entering_rows(level, monkeypatch):
     contact()
     contact("zoe@x.example")
 
-    def now(using: str) -> Any:
-        monkeypatch.setattr(claims, "db_now", db_now)
+    def look_again(model: Any, using: str) -> Any:
+        monkeypatch.setattr(claims, "waits_for", waits_for)
         elsewhere(lambda: contact(BOB))
-        return db_now(using)
+        return waits_for(model, using)
 
-    monkeypatch.setattr(claims, "db_now", now)
+    monkeypatch.setattr(claims, "waits_for", look_again)
     assert len(claim().pks) == 2
     assert Contact.objects.filter(email=BOB).exists()
 

@@ -411,12 +411,12 @@ def test_a_claim_that_has_read_the_old_name_is_waited_for(
         staff.save()
     loaded, go_on, real = threading.Event(), threading.Event(), claim._stamp
 
-    def stamp(taken: Any, now: Any) -> None:
+    def stamp(taken: Any) -> None:
         if Contact in (type(row) for row in taken.rows):
             monkeypatch.setattr(claim, "_stamp", real)
             loaded.set()
             assert go_on.wait(LONG_ENOUGH)
-        real(taken, now)
+        real(taken)
 
     monkeypatch.setattr(claim, "_stamp", stamp)
     worker = other.start(push)
