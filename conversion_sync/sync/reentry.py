@@ -44,22 +44,37 @@ def opt_outs_again(using: str, contacts: Sequence[Contact]) -> dict[int, Subscri
         By the primary keys of the contacts.
     """
     people = [(contact.pk, contact.wanted_key) for contact in contacts]
-    log = SubscriptionChange.objects.using(using).opt_outs()
-    unsent = log.filter(sync_status=Status.PENDING, claim=None)
-    own = unsent.filter(contact__in=[pk for pk, _ in people])
-    of_address = unsent.filter(contact=None, address__in=[key for _, key in people])
-    told = {*own.values_list("contact", flat=True)}
-    addresses = {*of_address.values_list("address", flat=True)}
     standing = SubscriptionChange.standing_opt_outs(using, people)
+    found = [
+        (contact, opt_out)
+        for contact, opt_out in zip(contacts, standing, strict=True)
+        if opt_out is not None
+    ]
+    if not found:
+        return {}
+    own, of_addresses = _unsent(using, [contact for contact, _ in found])
     return {
         contact.pk: opt_out.again(
             contact_id=contact.pk,
             address=contact.wanted_key,
             previous_status=contact.subscription_status,
         )
-        for contact, opt_out in zip(contacts, standing, strict=True)
-        if opt_out is not None and contact.pk not in told and contact.wanted_key not in addresses
+        for contact, opt_out in found
+        if contact.pk not in own and contact.wanted_key not in of_addresses
     }
+
+
+def _unsent(using: str, contacts: Sequence[Contact]) -> tuple[set[int], set[str]]:
+    """The contacts that have an opt-out which was not sent yet, and the addresses."""
+    log = SubscriptionChange.objects.using(using).opt_outs()
+    unsent = log.filter(sync_status=Status.PENDING, claim=None)
+    own = unsent.filter(contact__in=[contact.pk for contact in contacts])
+    keys = [contact.wanted_key for contact in contacts]
+    of_addresses = unsent.filter(contact=None, address__in=keys)
+    return (
+        {*own.values_list("contact", flat=True)},
+        {*of_addresses.values_list("address", flat=True)},
+    )
 
 
 def enter(using: str, changes: Collection[SubscriptionChange]) -> None:

@@ -7,10 +7,10 @@ a row that nobody makes due is looked at again after a while all the same.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 
 from conversion_sync.models import (
     Contact,
@@ -58,23 +58,40 @@ def _put_off(rows: QuerySet[Any], pks: Collection[int]) -> list[int]:
     return locked
 
 
-@briefly
-def release(rows: SyncedQuerySet) -> None:
+def release(*waiting: SyncedQuerySet) -> None:
     """Make due those of the rows that were put off. Who holds one of them is not waited for."""
-    pks = list(rows.put_off().order_by().values_list("pk", flat=True))
-    if not pks:
-        return
-    these: SyncedQuerySet = rows.model.objects.using(rows.db).filter(pk__in=pks)
+    for rows, pks in zip(waiting, _put_off_of(waiting), strict=True):
+        if pks:
+            _look_again(rows.model.objects.using(rows.db).filter(pk__in=pks))
+
+
+@briefly
+def _put_off_of(waiting: Sequence[SyncedQuerySet]) -> list[list[int]]:
+    """The primary keys of those of the rows that were put off, for each of the querysets."""
+    found: list[list[int]] = [[] for _ in waiting]
+    parts = [
+        rows.put_off().order_by().annotate(place=Value(place)).values_list("place", "pk")
+        for place, rows in enumerate(waiting)
+    ]
+    if parts:
+        rows = parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]
+        for place, pk in rows:
+            found[place].append(pk)
+    return found
+
+
+@briefly
+def _look_again(rows: SyncedQuerySet) -> None:
     with short_transaction(rows.db):
-        locked = locking(these.order_by("pk"), skip_locked=True).values_list("pk", flat=True)
-        these.filter(pk__in=list(locked)).look_again()
+        locked = locking(rows.order_by("pk"), skip_locked=True).values_list("pk", flat=True)
+        rows.filter(pk__in=list(locked)).look_again()
 
 
 def release_behind(model: type[SyncedModel], using: str, pks: Collection[int]) -> None:
     """Make due what waited for these rows, which were settled or taken away."""
     behind = _BEHIND.get(model)
-    for waiting in behind(using, pks) if behind and pks else ():
-        release(waiting)
+    if behind and pks:
+        release(*behind(using, pks))
 
 
 def _behind_contacts(using: str, pks: Collection[int]) -> Iterator[SyncedQuerySet]:

@@ -31,7 +31,7 @@ def test_a_contact_alone_costs_a_drain_few_statements(conversion):
         drain()
     assert conversion.contacts["ann@x.example"]["variables"] == {"first_name": "Ann"}
     statements = [q["sql"] for q in queries if not q["sql"].startswith(FRAMING)]
-    assert len(statements) <= 29, "\n".join(each[:150] for each in statements)
+    assert len(statements) <= 20, "\n".join(each[:150] for each in statements)
 
 
 def test_from_the_loop_to_the_socket_it_is_not_far(conversion, monkeypatch):
