@@ -12,7 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 import conversion_sync
+from conversion_sync.sync import loop
 from conversion_sync.sync.drain import drain
+from conversion_sync.sync.kinds import base
 from tests.kit import contact
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +24,18 @@ PACKAGE = str(Path(conversion_sync.__file__).parent)
 #: What a transaction, or a savepoint in a test's own, adds.
 FRAMING = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "SET TRANSACTION")
 
+#: Seconds: more than any test takes.
+LONG = 600.0
 
+
+@pytest.fixture
+def _on_an_idle_machine(monkeypatch):
+    """A slot is not taken anew, and no look is repeated, because this machine is busy."""
+    monkeypatch.setattr(loop, "LATE", LONG)
+    monkeypatch.setattr(base, "STALE", LONG)
+
+
+@pytest.mark.usefixtures("_on_an_idle_machine")
 def test_a_contact_alone_costs_a_drain_few_statements(conversion):
     contact("first@x.example")
     drain()
