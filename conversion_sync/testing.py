@@ -24,10 +24,6 @@ from django.db.models.functions import Now
 from django.test import override_settings
 
 from conversion_sync.models import (
-    Company,
-    Contact,
-    Deletion,
-    Engagement,
     Status,
     SubscriptionChange,
     SyncedModel,
@@ -35,6 +31,7 @@ from conversion_sync.models import (
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.status.messages import in_words
 from conversion_sync.sync.drain import DrainReport, drain
+from conversion_sync.sync.kinds import MODELS
 
 __all__ = [
     "assert_arrived",
@@ -45,8 +42,6 @@ __all__ = [
     "sandboxed",
     "sent",
 ]
-
-_ROWS: tuple[type[Any], ...] = (Company, Contact, Deletion, SubscriptionChange, Engagement)
 
 
 @contextmanager
@@ -92,7 +87,7 @@ def push(seconds: float | None = None, *, using: str = "default") -> DrainReport
 
 def end_waits(*, using: str = "default") -> None:
     """Let every row's wait for its next try be over, and every lease."""
-    for model in _ROWS:
+    for model in MODELS:
         waiting = model.unmarked.using(using).filter(due_at__gt=Now())
         waiting.update(due_at=Now() - datetime.timedelta(seconds=1))
 

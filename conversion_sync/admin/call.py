@@ -18,7 +18,7 @@ from conversion_sync.admin.pages.calls import rows_of
 from conversion_sync.admin.synced import SyncedAdmin
 from conversion_sync.models import ApiCall
 from conversion_sync.status.errors import remedy
-from conversion_sync.status.overview import MODELS
+from conversion_sync.sync.kinds import MODELS
 
 __all__ = ["ApiCallAdmin"]
 

@@ -12,8 +12,9 @@ from conversion_sync.models.clock import db_now
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.status.estimates import EXACT
 from conversion_sync.status.facts import facts
-from conversion_sync.status.overview import MODELS, Kind, overview
+from conversion_sync.status.overview import Kind, overview
 from conversion_sync.status.verdict import Verdict, verdict
+from conversion_sync.sync.kinds import MODELS
 
 __all__ = ["glance"]
 

@@ -15,13 +15,8 @@ from django.utils.translation import gettext_lazy
 from conversion_sync.conf import conf
 from conversion_sync.models import (
     ChannelState,
-    Company,
-    Contact,
-    Deletion,
-    Engagement,
     Heartbeat,
     Status,
-    SubscriptionChange,
     SyncedModel,
 )
 from conversion_sync.models.clock import believed, db_now
@@ -29,10 +24,11 @@ from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.status.estimates import about, table_sizes
 from conversion_sync.sync.clock import due_all_the_same
 from conversion_sync.sync.gate import Gate, GateState
+from conversion_sync.sync.kinds import KINDS, MODELS
 from conversion_sync.sync.readiness import FOR_A_PERSON, RETRYING, why
+from conversion_sync.sync.turns import JOBS, RENAMES
 
 __all__ = [
-    "MODELS",
     "Errors",
     "Kind",
     "LastDrain",
@@ -41,15 +37,6 @@ __all__ = [
     "count_kinds",
     "overview",
 ]
-
-#: The synced models, in the order in which they are sent.
-MODELS: Sequence[type[SyncedModel]] = (
-    Deletion,
-    Company,
-    Contact,
-    SubscriptionChange,
-    Engagement,
-)
 
 #: Every status but the one of nearly all rows: named one by one, an index finds them.
 _UNSYNCED = tuple(status for status in Status if status != Status.SYNCED)
@@ -279,14 +266,9 @@ def _last_drain(using: str, now: datetime.datetime) -> LastDrain:
 
 
 _CHANNELS: Mapping[str, str | Promise] = {
-    "deletion": gettext_lazy("deletions"),
-    "company": gettext_lazy("companies"),
-    "contact": gettext_lazy("contacts"),
-    "opt-out": gettext_lazy("opt-outs"),
-    "subscription": gettext_lazy("subscription changes"),
-    "engagement": gettext_lazy("engagements"),
-    "rename": gettext_lazy("new names of companies"),
-    "job": gettext_lazy("bulk jobs"),
+    **{kind.name: kind.label for kind in KINDS},
+    RENAMES: gettext_lazy("new names of companies"),
+    JOBS: gettext_lazy("bulk jobs"),
 }
 
 

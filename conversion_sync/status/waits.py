@@ -13,8 +13,8 @@ from django.utils.translation import ngettext
 
 from conversion_sync.models import Status, SyncedModel
 from conversion_sync.models.clock import DbNow, db_now
-from conversion_sync.status.overview import MODELS
 from conversion_sync.status.spans import span
+from conversion_sync.sync.kinds import MODELS
 from conversion_sync.sync.readiness import TIMED, Reason, why
 
 __all__ = ["Wait", "reasons", "waits", "words"]

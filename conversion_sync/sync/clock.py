@@ -18,17 +18,14 @@ from django.db.models import Q, QuerySet
 from conversion_sync.conf import conf
 from conversion_sync.models import (
     ApiGate,
-    Company,
-    Contact,
     Deletion,
-    Engagement,
     Heartbeat,
-    SubscriptionChange,
     SyncedModel,
 )
 from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.state import BULK, PERSON
+from conversion_sync.sync.kinds import MODELS
 from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.waiting import PUT_OFF, PUT_OFF_TRIED
@@ -42,14 +39,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-MODELS: tuple[type[SyncedModel], ...] = (
-    Deletion,
-    Company,
-    Contact,
-    SubscriptionChange,
-    Engagement,
-)
 
 #: By so much two looks at the clock may differ without anybody having set it.
 JITTER = datetime.timedelta(seconds=1)

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from conversion_sync.models import Company, Contact, SubscriptionChange
+from conversion_sync.models import Contact, SubscriptionChange
 from conversion_sync.models.attribution import in_bulk
-from conversion_sync.models.record import Record
+from conversion_sync.sync.kinds import RECORDS
 from conversion_sync.sync.transactions import short_transaction
 
-__all__ = ["KINDS", "forget", "orphan_opt_outs", "rows_to_forget"]
-
-KINDS: dict[str, type[Record]] = {"companies": Company, "contacts": Contact}
+__all__ = ["forget", "orphan_opt_outs", "rows_to_forget"]
 
 STEP = 5000
 
 
 def rows_to_forget(kind: str, using: str = "default") -> int:
     """How many rows ``forget`` would push again."""
-    return KINDS[kind].unmarked.using(using).count()
+    return RECORDS[kind].unmarked.using(using).count()
 
 
 def forget(
@@ -33,7 +31,7 @@ def forget(
     Returns:
         The number of rows.
     """
-    model: Any = KINDS[kind]
+    model: Any = RECORDS[kind]
     done = last = 0
     rows = model.objects.using(using).order_by("pk")
     while pks := list(rows.filter(pk__gt=last).values_list("pk", flat=True)[:STEP]):

@@ -32,7 +32,7 @@ from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import CallInTransaction, close_broken, short_transaction
 from conversion_sync.sync.troubles import in_words
 
-__all__ = ["Turns", "due"]
+__all__ = ["JOBS", "RENAMES", "Turns", "due"]
 
 logger = logging.getLogger(__name__)
 

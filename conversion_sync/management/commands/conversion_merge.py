@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from conversion_sync.models import Contact, attributed
 from conversion_sync.models.database import database
 from conversion_sync.sync.clashes import Clash, clashes
+from conversion_sync.sync.kinds import RECORDS
 from conversion_sync.sync.merging import merge
-from conversion_sync.sync.resync import KINDS
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", nargs="?", choices=[*KINDS], help="default: both")
+        parser.add_argument("kind", nargs="?", choices=[*RECORDS], help="default: both")
         parser.add_argument("--dry-run", action="store_true", help="list them, and change nothing")
         parser.add_argument("--no-input", action="store_true", help="don't ask first")
         parser.add_argument(
@@ -39,8 +39,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         using = options["database"]
-        kinds = [options["kind"]] if options["kind"] else [*KINDS]
-        found = [clash for kind in kinds for clash in clashes(KINDS[kind], using)]
+        kinds = [options["kind"]] if options["kind"] else [*RECORDS]
+        found = [clash for kind in kinds for clash in clashes(RECORDS[kind], using)]
         for clash in found:
             self._show(clash)
         if not found:

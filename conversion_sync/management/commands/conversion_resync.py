@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from conversion_sync.models.database import database
 from conversion_sync.sync import resync
+from conversion_sync.sync.kinds import RECORDS
 
 
 class Command(BaseCommand):
@@ -23,12 +24,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", nargs="?", choices=[*resync.KINDS], help="default: both")
+        parser.add_argument("kind", nargs="?", choices=[*RECORDS], help="default: both")
         parser.add_argument("--no-input", action="store_true", help="don't ask first")
         parser.add_argument("--database", default=database())
 
     def handle(self, *args: Any, **options: Any) -> None:
-        using, kinds = options["database"], [options["kind"]] if options["kind"] else resync.KINDS
+        using, kinds = options["database"], [options["kind"]] if options["kind"] else RECORDS
         counts = {kind: resync.rows_to_forget(kind, using) for kind in kinds}
         what = " and ".join(f"{count:,} {kind}" for kind, count in counts.items())
         if not options["no_input"]:

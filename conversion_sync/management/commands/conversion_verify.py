@@ -24,8 +24,8 @@ from conversion_sync.sync.compare import Comparison, State, compare_many
 from conversion_sync.sync.completing import MENDED, disagreements, mend
 from conversion_sync.sync.consent import take_remote_opt_out
 from conversion_sync.sync.deliveries import Shut
+from conversion_sync.sync.kinds import RECORDS
 from conversion_sync.sync.reentry import opt_outs_again
-from conversion_sync.sync.resync import KINDS
 from conversion_sync.sync.run import Run
 
 #: Rows that are read at once.
@@ -46,7 +46,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", nargs="?", choices=[*KINDS], help="default: both")
+        parser.add_argument("kind", nargs="?", choices=[*RECORDS], help="default: both")
         parser.add_argument(
             "--sample", type=int, metavar="N", help="N rows of each kind, at random"
         )
@@ -98,13 +98,13 @@ class Command(BaseCommand):
     def _compare_remote(self, counts: Counter[str], options: dict[str, Any]) -> None:
         if not conf.can_send:
             raise CommandError("CONVERSION_SYNC has no API_KEY, or is not ENABLED: nobody to ask.")
-        for kind in [options["kind"]] if options["kind"] else KINDS:
+        for kind in [options["kind"]] if options["kind"] else RECORDS:
             for comparison in self._compared(kind, options):
                 self._report(comparison, counts, options)
 
     def _compared(self, kind: str, options: dict[str, Any]) -> Iterator[Comparison]:
         using, sample = options["database"], options["sample"]
-        rows: Any = KINDS[kind].unmarked.using(using).order_by("pk")
+        rows: Any = RECORDS[kind].unmarked.using(using).order_by("pk")
         total = min(sample, rows.count()) if sample else rows.count()
         bar = tqdm(total=total, unit="row", desc=kind, disable=not sys.stderr.isatty())
         related = rows.select_related("company") if kind == "contacts" else rows

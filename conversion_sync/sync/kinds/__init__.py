@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from conversion_sync.models import SyncedModel
+from conversion_sync.models.record import Record
 from conversion_sync.sync.kinds.base import Kind
 from conversion_sync.sync.kinds.company import Companies
 from conversion_sync.sync.kinds.contact import Contacts
@@ -9,7 +11,7 @@ from conversion_sync.sync.kinds.deletion import Deletions
 from conversion_sync.sync.kinds.engagement import Engagements
 from conversion_sync.sync.kinds.subscription import OptOuts, OtherChanges
 
-__all__ = ["KINDS", "OPT_OUTS", "Kind"]
+__all__ = ["KINDS", "MODELS", "OPT_OUTS", "RECORDS", "Kind"]
 
 #: What nothing goes before.
 OPT_OUTS = OptOuts()
@@ -22,3 +24,13 @@ KINDS: tuple[Kind, ...] = (
     OtherChanges(),
     Engagements(),
 )
+
+#: Their models, in the order in which they are sent: that of a model by its last kind.
+MODELS: tuple[type[SyncedModel], ...] = tuple(
+    reversed(dict.fromkeys(kind.model for kind in reversed(KINDS)))
+)
+
+#: The models of records, by what commands call their rows.
+RECORDS: dict[str, type[Record]] = {
+    kind.plural: kind.model for kind in KINDS if issubclass(kind.model, Record)
+}

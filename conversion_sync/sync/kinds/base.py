@@ -11,6 +11,7 @@ from operator import or_
 from typing import Any, ClassVar
 
 from django.db.models import BooleanField, Exists, ExpressionWrapper, QuerySet
+from django.utils.functional import Promise
 
 from conversion_sync.api import ConfigurationError, ContentRefused, ConversionError
 from conversion_sync.api.errors import ErrorCode
@@ -47,8 +48,10 @@ class Kind:
     model: ClassVar[type[SyncedModel]]
     operation: ClassVar[Operation]
 
-    #: What it is called in the database.
+    #: What it is called in the database; its rows, by commands, and by staff.
     name: ClassVar[str]
+    plural: ClassVar[str]
+    label: ClassVar[str | Promise]
 
     @property
     def most(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api import BatchResult
 from conversion_sync.api.generation import IN_USE as api
@@ -26,6 +27,8 @@ class Contacts(Batches):
     """``POST /contacts/batch``."""
 
     name = "contact"
+    plural = "contacts"
+    label = _("contacts")
     model = Contact
     operation = Operation.UPSERT
 

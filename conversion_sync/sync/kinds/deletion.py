@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from conversion_sync.api import ConversionError
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
@@ -26,6 +28,8 @@ class Deletions(Singles):
     """``DELETE /contacts/by-email`` and ``/companies/by-external-id``."""
 
     name = "deletion"
+    plural = "deletions"
+    label = _("deletions")
     model = Deletion
     operation = Operation.DELETE
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api import ConversionError, EngagementResult
 from conversion_sync.api.generation import IN_USE as api
@@ -25,6 +26,8 @@ class Engagements(Singles):
     """``POST /contacts/engagements``."""
 
     name = "engagement"
+    plural = "engagements"
+    label = _("engagements")
     model = Engagement
     operation = Operation.ENGAGEMENT
 

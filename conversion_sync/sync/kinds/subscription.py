@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy as _
+
 from conversion_sync.api import BatchResult, ConversionError, RemoteContact
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
@@ -85,6 +87,8 @@ class OptOuts(_Changes):
     """Changes that are never overtaken, and need no guard."""
 
     name = "opt-out"
+    plural = "opt-outs"
+    label = _("opt-outs")
     statuses = (Subscription.UNSUBSCRIBED,)
 
 
@@ -92,6 +96,8 @@ class OtherChanges(_Changes):
     """Changes behind the guard: those of contacts that we just created need no GET."""
 
     name = "subscription"
+    plural = "subscriptions"
+    label = _("subscription changes")
     statuses = (Subscription.SUBSCRIBED, Subscription.PENDING)
 
     def preferred(self, using: str) -> Condition:
