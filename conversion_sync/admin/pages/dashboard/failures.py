@@ -1,0 +1,54 @@
+"""What failed, by error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+
+from conversion_sync.admin.pages.dashboard.links import list_address
+from conversion_sync.models import Status
+from conversion_sync.status.errors import remedy
+from conversion_sync.status.errors import words as error_words
+from conversion_sync.status.numbers import grouped
+from conversion_sync.status.overview import Overview
+
+__all__ = ["Failure", "failures"]
+
+#: The states of a row that wants a person, and the value of the list's filter by status.
+WANTING = {Status.FAILED.value: "failed", Status.UNCONFIRMED.value: "in-doubt"}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Rows of one kind that ended in one error."""
+
+    count: int
+    rows: str
+    status: str
+    code: str
+    words: str
+    remedy: str
+    address: str
+
+
+def failures(request: HttpRequest, seen: Overview, site: AdminSite) -> Iterator[Failure]:
+    """What wants a person, by kind and error."""
+    for kind in seen.kinds:
+        for errors in kind.errors:
+            if errors.status not in WANTING:
+                continue
+            query = {"status": WANTING[errors.status]}
+            if errors.code:
+                query["error"] = errors.code
+            yield Failure(
+                count=errors.count,
+                rows=f"{grouped(errors.count)} {kind.noun(errors.count)}",
+                status=str(Status(errors.status).label),
+                code=errors.code,
+                words=error_words(errors.code),
+                remedy=remedy(errors.code),
+                address=list_address(request, kind.name, site, **query),
+            )
