@@ -155,6 +155,9 @@ class Transport:
 
         try:
             state.workers.submit(Job(run, call.done))
+        except RuntimeError as error:
+            raise NotSent("No thread could be started.", endpoint=request.endpoint) from error
+        try:
             call.done.wait(self.deadline)
         except BaseException:
             call.give_up()

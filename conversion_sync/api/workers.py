@@ -25,10 +25,15 @@ class Workers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.idle: list[SimpleQueue[Job]] = []
+        self._is_closed = False
+        self.idle: list[SimpleQueue[Job | None]] = []
 
     def submit(self, job: Job) -> None:
-        """Run the job in a thread that is idle, or in a new one."""
+        """Run the job in a thread that is idle, or in a new one.
+
+        Raises:
+            RuntimeError: the system gives no further thread; the job is not run.
+        """
         with self._lock:
             inbox = self.idle.pop() if self.idle else None
         if inbox is None:
@@ -38,7 +43,15 @@ class Workers:
             ).start()
         inbox.put(job)
 
-    def _work(self, inbox: SimpleQueue[Job]) -> None:
+    def close(self) -> None:
+        """End the threads: those that are idle now, the others when their job has ended."""
+        with self._lock:
+            self._is_closed = True
+            idle, self.idle = self.idle, []
+        for inbox in idle:
+            inbox.put(None)
+
+    def _work(self, inbox: SimpleQueue[Job | None]) -> None:
         while True:
             try:
                 job = inbox.get(timeout=IDLE)
@@ -48,12 +61,14 @@ class Workers:
                         continue  # taken at this moment: a job is on its way
                     self.idle.remove(inbox)
                     return
+            if job is None:
+                return
             done = job.done
             job.run()
             del job
             # Idle before done, so that the caller's next call finds this thread.
             with self._lock:
-                reused = len(self.idle) < MAX_IDLE
+                reused = not self._is_closed and len(self.idle) < MAX_IDLE
                 if reused:
                     self.idle.append(inbox)
             done.set()

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import F
 
-from conversion_sync.api import ConversionError, NotFound, RemoteCompany, RemoteContact
+from conversion_sync.api import ConversionError, NotFound, RemoteCompany, RemoteContact, Withheld
 from conversion_sync.api.canonical import same
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
@@ -142,12 +142,19 @@ def next_push(row: Record) -> list[Change]:
 
 
 def comparisons(rows: Sequence[Record]) -> Delivery[list[Comparison]]:
-    """Ask for the remote records of these rows, at once, and compare."""
+    """Ask for the remote records of these rows, at once, and compare.
+
+    Returns:
+        What was found, in the order of the rows. Those that are lacking at its end were not asked
+        about, for an answer said that no further call may be made.
+    """
     if not rows:
         return []
     found = []
     answers = yield Calls([_get(row) for row in rows])
     for row, answer in zip(rows, answers, strict=True):
+        if isinstance(answer.error, Withheld):
+            break
         if isinstance(answer.error, NotFound):
             found.append(Comparison(row, is_missing=True))
         elif answer.error is not None:
@@ -291,13 +298,15 @@ def _get(row: Record) -> Request[Any]:
 
 
 def _when_open(run: Run, rows: Sequence[Record]) -> list[Comparison]:
-    while True:
+    found = list[Comparison]()
+    while len(found) < len(rows):
         try:
-            return perform(run, comparisons(rows))
+            found += perform(run, comparisons(rows[len(found) :]))
         except Shut as shut:
             if shut.wait is None or shut.wait > run.time_left():
                 raise
             time.sleep(shut.wait)
+    return found
 
 
 def _somebody_waits(using: str) -> bool:

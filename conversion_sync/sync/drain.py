@@ -100,6 +100,7 @@ def drain(
             logger.exception("Nothing can be sent: see the checks of conversion_sync.")
         run.settle_at_last()
     finally:
+        turns.loop.close()
         beat = {"finished_at": DbNow(), "turn": turns.next, "rows": run.rows, "calls": run.made}
         briefly(Heartbeat.write)(using, **beat)
     return DrainReport(run.rows, run.synced, run.failed, run.made, go_on)

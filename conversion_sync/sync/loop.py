@@ -49,6 +49,9 @@ AHEAD = 0.1
 #: Seconds of waiting for a slot after which the gate may have been shut meanwhile.
 SOON = 0.5
 
+#: Said of a call that was not made because of what came of another one.
+_SETBACK = "Another call was refused meanwhile; it comes again."
+
 #: Seconds after which ``stop`` is asked again, whatever is waited for.
 TICK = 0.2
 
@@ -105,6 +108,11 @@ class Loop:
         self._workers = Workers()
 
     shut: Shut | None
+
+    def close(self) -> None:
+        """Let no further call begin, and no thread stay: whatever has ended the loop."""
+        self._setback.set()
+        self._workers.close()
 
     def is_busy(self) -> bool:
         """Whether any delivery is under way."""
@@ -295,7 +303,12 @@ class Loop:
                 continue
             call = partial(_make, api, request, slots[index], lease, setback)
             job = partial(self._call, call, running, index)
-            self._workers.submit(Job(job, threading.Event()))
+            try:
+                self._workers.submit(Job(job, threading.Event()))
+            except RuntimeError:
+                logger.warning("A call was not made.", exc_info=True)
+                unsent: Ended[Any] = Ended(None, NotSent("No thread could be started."), None)
+                self._answered.put((running, index, unsent))
 
     def _call(self, call: Callable[[], Ended[Any]], running: Running, index: int) -> None:
         """Make a call in this thread, which is its own."""
@@ -347,11 +360,14 @@ def perform(run: Run, delivery: Delivery[T]) -> T:
         Exception: what the delivery raises.
     """
     loop, running = Loop(run), Running("", delivery)
-    loop.start(running)
-    while not running.has_ended:
-        pause = loop.serve()
-        if not running.has_ended:
-            loop.take_in(pause)
+    try:
+        loop.start(running)
+        while not running.has_ended:
+            pause = loop.serve()
+            if not running.has_ended:
+                loop.take_in(pause)
+    finally:
+        loop.close()
     if running.error is not None:
         raise running.error
     result: T = running.result
@@ -386,16 +402,17 @@ def _make(
 
     Args:
         lease: of the rows that it carries; None: it carries none.
-        setback: set when another call was answered so that no further one may be made.
+        setback: set when no further call may be made: another was answered so, or the loop ended.
     """
 
     def check() -> None:
+        if setback.is_set():
+            raise Withheld(_SETBACK)
         if lease is not None:
             lease.check()
-            if setback.is_set():
-                raise Withheld("Another call was refused meanwhile; it comes again.")
 
-    setback.wait(max(0.0, slot - time.monotonic()))
+    if setback.wait(max(0.0, slot - time.monotonic())):
+        return Ended(None, Withheld(_SETBACK), None)
     return api.make(request, before_sending=check)
 
 

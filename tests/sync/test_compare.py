@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from conversion_sync.api import RemoteCompany, RemoteContact
+from conversion_sync.api.errors import RateLimited
 from conversion_sync.models import ApiGate, Company, Contact, Status
 from conversion_sync.models.clock import db_now
 from conversion_sync.sync.compare import (
@@ -172,6 +173,17 @@ def test_a_gate_that_stays_shut_is_said(conversion):
     ApiGate.write("default", blocked_until=db_now("default") + 10 * MINUTE)
     with pytest.raises(Shut):
         list(compare_many(Contact.objects.all(), Run("default", 20)))
+
+
+def test_what_was_not_asked_because_of_a_429_is_asked_when_the_gate_is_open(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 2}
+    for name in "abc":
+        contact(f"{name}@x.example")
+    conversion.fail("429", headers={"Retry-After": "1"})
+    found = list(compare_many(Contact.objects.order_by("pk"), Run("default", 20), give_way=False))
+    assert [type(each.error) for each in found] == [RateLimited, type(None), type(None)]
+    assert [each.is_missing for each in found] == [False, True, True]
+    assert len(conversion.calls) == 3
 
 
 def test_no_more_is_asked_than_there_is_time_for(conversion):

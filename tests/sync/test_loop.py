@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from conversion_sync.api import Bug, ConfigurationError, NotFound, Withheld
+from conversion_sync.api import Bug, ConfigurationError, NotFound, NotSent, Withheld
 from conversion_sync.api.errors import NoAnswer, RateLimited
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
@@ -20,6 +20,7 @@ from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
 from conversion_sync.sync.gate import BREAKER, Gate
 from conversion_sync.sync.loop import Loop, Running, perform
+from conversion_sync.sync.remote import client
 from conversion_sync.sync.run import PROBE, Run
 from conversion_sync.sync.transactions import CallInTransaction
 from tests.kit import MINUTE, SECOND
@@ -224,6 +225,76 @@ def test_what_has_its_slot_is_not_sent_any_more_once_another_was_refused(convers
     answers = perform(run, delivery())
     assert [type(a.error) for a in answers] == [RateLimited, Withheld, Withheld]
     assert len(conversion.calls) == 1
+
+
+@pytest.mark.parametrize("fault", ["429", "401"])
+def test_a_call_that_carries_no_row_is_not_made_either_once_another_was_refused(
+    conversion, settings, run, fault
+):
+    """The first of three calls, two seconds apart, is refused."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 0.5}
+    conversion.fail(fault, headers={"Retry-After": "60"})
+    answers = perform(run, ask("a@x.example", "b@x.example", "c@x.example"))
+    assert [type(a.error) for a in answers[1:]] == [Withheld, Withheld]
+    assert len(conversion.calls) == 1
+
+
+# Threads
+
+
+def threads() -> int:
+    return sum(thread.name == "conversion-api" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_when_the_loop_is_stopped_no_call_begins_any_more(
+    conversion, settings, run, monkeypatch, error
+):
+    """Two of three calls wait for their slots when the process is told to end."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 2}
+    real = Loop.take_in
+
+    def take_in(loop: Loop, timeout: float) -> None:
+        real(loop, timeout)
+        if conversion.calls:
+            raise error
+
+    monkeypatch.setattr(Loop, "take_in", take_in)
+    with pytest.raises(error):
+        perform(run, ask("a@x.example", "b@x.example", "c@x.example"))
+    time.sleep(1.5)
+    assert len(conversion.calls) == 1
+
+
+def test_no_thread_of_a_loop_outlives_it(conversion, run):
+    before = threads()
+    for _ in range(5):
+        perform(run, ask(*(f"{n}@x.example" for n in range(6))))
+    # Those of the client stay for a while: one for each call that was on its way at once.
+    end = time.monotonic() + 5
+    while threads() > before + 6 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threads() <= before + 6
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+def test_a_call_for_which_there_is_no_thread_was_not_sent(conversion, run, monkeypatch, at):
+    """The system gives so many threads, and no more; each call takes two."""
+    client()  # A client of its own has no thread yet.
+    given, start = list[threading.Thread](), threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name == "conversion-api":
+            if len(given) == at:
+                raise RuntimeError("can't start new thread")
+            given.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    answers = perform(run, ask("a@x.example", "b@x.example"))
+    unsent = [answer for answer in answers if isinstance(answer.error, NotSent)]
+    assert unsent
+    assert len(conversion.calls) == 2 - len(unsent)
 
 
 # Probes
