@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
+from conversion_sync.api import v1
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import (
     Company,
@@ -24,6 +25,7 @@ from conversion_sync.models import (
     SyncedModel,
 )
 from conversion_sync.models.clock import db_now
+from conversion_sync.records.mappers import mapper_of, push_of
 from conversion_sync.testing import assert_arrived, consent_log, end_waits
 from conversion_sync.testing import push as push
 from conversion_sync.testing import sent as sent
@@ -56,6 +58,12 @@ EQUAL_BUT_DIFFERENT: list[tuple[Any, Any]] = [
 
 #: Seconds: more than a busy machine needs for what takes a moment, and less than what hangs.
 PROMPT = 20.0
+
+
+def on_the_wire(row: Record) -> dict[str, Any]:
+    """What a push of a record carries, in the words of the generation in use."""
+    record = mapper_of(type(row)).record(push_of(row))
+    return v1.contact_item(record) if isinstance(row, Contact) else v1.company_item(record)
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PROMPT) -> None:

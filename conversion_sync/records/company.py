@@ -21,13 +21,14 @@ class CompanyMapper(Mapper):
     model = Company
     columns = Company.COMMON
 
-    def of_row(self, row: Company) -> Snapshot:
-        if not (key := row.wanted_key):
+    def check(self, row: Company) -> None:
+        if not row.wanted_key:
             raise ValidationError("The external id is blank.")
-        common = filled({name: getattr(row, name) for name in Company.COMMON})
-        return Snapshot(
-            key, filled(row.custom_variables) | common, base_domain=row.base_domain or UNSAID
-        )
+
+    def of_row(self, row: Company) -> Snapshot:
+        variables = filled(row.custom_variables)
+        variables |= filled({name: getattr(row, name) for name in Company.COMMON})
+        return Snapshot(row.wanted_key, variables, base_domain=row.base_domain or UNSAID)
 
     def of_remote(self, remote: RemoteCompany) -> Snapshot:
         domain = remote.base_domain or UNSAID

@@ -14,7 +14,7 @@ from conversion_sync.records.last_sent import last_sent
 from conversion_sync.records.mapper import Mapper, filled
 from conversion_sync.records.snapshot import REFERENCE, Snapshot
 
-__all__ = ["ContactMapper"]
+__all__ = ["COMPANY", "NAME", "ContactMapper"]
 
 #: What a contact says of its company; and what says which row that is.
 NAME, COMPANY = "company_name", "external_id"
@@ -28,13 +28,15 @@ class ContactMapper(Mapper):
 
     model = Contact
     columns = tuple(name for name in Contact.COMMON if name != NAME)
+    not_its_own = frozenset({NAME})
+
+    def check(self, row: Contact) -> None:
+        validate_address(row.wanted_key)
 
     def of_row(self, row: Contact) -> Snapshot:
-        key = row.wanted_key
-        validate_address(key)
         variables = filled(row.custom_variables)
         variables |= filled({name: getattr(row, name) for name in self.columns})
-        return _with_company(key, variables, _company_name(row), row.external_contact)
+        return _with_company(row.wanted_key, variables, _company_name(row), row.external_contact)
 
     def of_remote(self, remote: RemoteContact) -> Snapshot:
         variables = filled(remote.variables)

@@ -42,7 +42,7 @@ class Edit:
     def assign(self, name: str, value: Any) -> None:
         """Set a column, and note whether that changes it."""
         attname = self.row._meta.get_field(name).attname
-        before = self.row.__dict__[attname]
+        before = getattr(self.row, attname)
         if _differ(before, value):
             setattr(self.row, attname, value)
             self.changed[name] = before

@@ -14,15 +14,20 @@ from conversion_sync.api.generation import IN_USE
 from conversion_sync.models.record import Record
 from conversion_sync.records.snapshot import Snapshot
 
-__all__ = ["VERSION", "is_as_sent", "last_sent", "read", "stored", "stored_anew"]
+__all__ = ["VERSION", "changed", "is_as_sent", "last_sent", "payload_of", "read", "stored_anew"]
 
 #: Of the form in which snapshots are stored.
 VERSION = 1
 
 
-def stored(snapshot: Snapshot) -> dict[str, Any]:
-    """What ``sent_payload`` holds of a snapshot that is sent by the generation in use."""
-    return {"version": VERSION, "generation": IN_USE.NAME, **snapshot.as_json()}
+def payload_of(snapshot: Snapshot, generation: str | None = None) -> dict[str, Any]:
+    """What ``sent_payload`` holds of a snapshot.
+
+    Args:
+        generation: of the API, by which it is sent; None: the one in use.
+    """
+    generation = IN_USE.NAME if generation is None else generation
+    return {"version": VERSION, "generation": generation, **snapshot.as_json()}
 
 
 def last_sent(row: Record) -> Snapshot | None:
@@ -52,7 +57,14 @@ def stored_anew(payload: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """What an earlier release has stored, as this one stores it; None: it is so already."""
     if payload is None or not _is_of_wire(payload):
         return None
-    return {"version": VERSION, "generation": v1.NAME, **_of_wire(payload).as_json()}
+    return payload_of(_of_wire(payload), v1.NAME)
+
+
+def changed(payload: Mapping[str, Any], change: Snapshot) -> dict[str, Any]:
+    """What ``sent_payload`` holds once Conversion, by itself, has changed so what was sent."""
+    payload = stored_anew(payload) or payload
+    there = Snapshot.from_json(payload).changed_by(change).without_cleared()
+    return payload_of(there, payload.get("generation", ""))
 
 
 def _is_of_wire(payload: Mapping[str, Any]) -> bool:

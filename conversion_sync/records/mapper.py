@@ -21,17 +21,23 @@ class Mapper(ABC):
     Attributes:
         model: whose rows are mapped.
         columns: the variables that have a column of their own.
+        not_its_own: what it says that is another row's, and not to be written into this one.
     """
 
     model: ClassVar[type[Record]]
     columns: ClassVar[Sequence[str]]
+    not_its_own: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def of_row(self, row: Any) -> Snapshot:
-        """What a row says; its blanks are left out.
+        """What a row says; its blanks are left out."""
+
+    @abstractmethod
+    def check(self, row: Any) -> None:
+        """See that the API can be told of a row.
 
         Raises:
-            ValidationError: no API would take it, because of its key.
+            ValidationError: its key is none.
         """
 
     @abstractmethod

@@ -11,7 +11,7 @@ from conversion_sync.records.last_sent import last_sent
 from conversion_sync.records.mapper import Mapper
 from conversion_sync.records.snapshot import Snapshot
 
-__all__ = ["mapper_of", "next_push"]
+__all__ = ["mapper_of", "push_of"]
 
 _MAPPERS: Mapping[type[Any], Mapper] = {
     mapper.model: mapper for mapper in (CompanyMapper(), ContactMapper())
@@ -27,7 +27,7 @@ def mapper_of(model: type[Any]) -> Mapper:
     return _MAPPERS[model]
 
 
-def next_push(row: Any) -> Snapshot:
+def push_of(row: Any) -> Snapshot:
     """What a push of a row carries: what it has, and None for what it had when last sent.
 
     A blank that was never sent is not sent: it would wipe what the vendor knows.
@@ -35,4 +35,6 @@ def next_push(row: Any) -> Snapshot:
     Raises:
         ValidationError: no API would take it, because of its key.
     """
-    return mapper_of(type(row)).of_row(row).clearing(last_sent(row))
+    mapper = mapper_of(type(row))
+    mapper.check(row)
+    return mapper.of_row(row).clearing(last_sent(row))

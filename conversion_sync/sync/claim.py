@@ -7,12 +7,11 @@ has to go first. What is stamped before the call says, after a crash, what may h
 from __future__ import annotations
 
 import datetime
-import json
 import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -21,7 +20,6 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Cast
 
 from conversion_sync import signals
-from conversion_sync.api.canonical import same
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
 from conversion_sync.models import Record, Status, SubscriptionChange, SyncedModel
@@ -34,9 +32,11 @@ from conversion_sync.models.storable import (
     what_was_replaced,
 )
 from conversion_sync.models.unindexed import unindexed
+from conversion_sync.records.last_sent import is_as_sent, payload_of
+from conversion_sync.records.snapshot import Snapshot
 from conversion_sync.sync.leases import Lease
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
-from conversion_sync.sync.payloads import Payload
+from conversion_sync.sync.payloads import Payload, size_of
 from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.states import (
@@ -241,8 +241,8 @@ def _build(claim: Claim, rows: Sequence[Any], payload: Callable[[Any], Payload])
         try:
             _see_that_all_is_there(row)
             built = payload(row)
-            size = len(json.dumps(built, allow_nan=False))
-            if isinstance(row, Record) and row.remote_is_known and same(built, row.sent_payload):
+            size = size_of(built)
+            if _is_there(row, built):
                 unchanged.append(row.pk)
                 continue
         except Exception as error:  # one bad row never stops another: the row records it
@@ -259,6 +259,11 @@ def _build(claim: Claim, rows: Sequence[Any], payload: Callable[[Any], Payload])
             sent_revision=F("revision"), synced_revision=F("revision"), **arrived()
         )
     _refuse(claim, refused)
+
+
+def _is_there(row: Any, payload: Payload) -> bool:
+    """Whether Conversion has all of it already, as far as is known."""
+    return isinstance(payload, Snapshot) and row.remote_is_known and is_as_sent(row, payload)
 
 
 def _see_that_all_is_there(row: Any) -> None:
@@ -291,7 +296,7 @@ def _stamp(claim: Claim) -> None:
     own: dict[str, dict[int, Any]] = {}
     if issubclass(claim.model, Record):
         stamps |= {"sent_revision": F("revision"), "sent_key": F("key")}
-        own["sent_payload"] = claim.payloads
+        own["sent_payload"] = {pk: payload_of(claim.payloads[pk]) for pk in claim.pks}
         for row in claim.rows:
             if row.is_in_doubt:
                 claim.doubtful.add(row.pk)
@@ -311,7 +316,7 @@ def _addresses(claim: Claim) -> dict[int, str]:
     for row in claim.rows:
         if row.contact is not None and row.address != row.contact.wanted_key:
             moved[row.pk] = row.address = row.contact.wanted_key
-            claim.payloads[row.pk]["email"] = row.address
+            claim.payloads[row.pk] = replace(claim.payloads[row.pk], email=row.address)
     return moved
 
 

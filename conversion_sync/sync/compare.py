@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -17,20 +17,23 @@ from conversion_sync.api.canonical import same
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.conf import conf
-from conversion_sync.models import Company, Contact, Status, Subscription
+from conversion_sync.models import Contact, Status, Subscription
 from conversion_sync.models.locking import locking
 from conversion_sync.models.record import Record
 from conversion_sync.models.state import PERSON
+from conversion_sync.records.change import Change
+from conversion_sync.records.edit import Edit
+from conversion_sync.records.last_sent import changed, last_sent
+from conversion_sync.records.mappers import mapper_of, push_of
+from conversion_sync.records.snapshot import Snapshot, difference
 from conversion_sync.sync.deliveries import Calls, Delivery, Shut
 from conversion_sync.sync.kinds import KINDS
 from conversion_sync.sync.loop import perform
-from conversion_sync.sync.payloads import company_payload, contact_payload
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.states import arrived
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = [
-    "Change",
     "Comparison",
     "Field",
     "State",
@@ -42,12 +45,6 @@ __all__ = [
 ]
 
 Remote = RemoteContact | RemoteCompany
-
-#: How the wire's names of what is not a variable are shown.
-BASE_DOMAIN, REFERENCE = "base_domain", "external_contact"
-
-#: What is not among the variables, by its column: its name on the wire.
-_WIRE = {BASE_DOMAIN: "baseDomain", REFERENCE: "externalContact"}
 
 
 class State(Enum):
@@ -75,15 +72,6 @@ class Field:
         if self.theirs is None:
             return State.ONLY_HERE
         return State.ONLY_THERE if self.ours is None else State.DIFFERS
-
-
-@dataclass(frozen=True)
-class Change:
-    """What the next push does to one field, as far as we know what is there."""
-
-    name: str
-    known: Any
-    becomes: Any
 
 
 @dataclass(frozen=True)
@@ -118,9 +106,10 @@ class Comparison:
 
 def compare(row: Record, remote: Remote) -> Comparison:
     """Compare a contact or a company with its remote record."""
-    ours, theirs = _fields(_payload(row) or {}), _remote_fields(remote)
-    names = sorted({*ours, *theirs})
-    fields = [Field(name, ours.get(name), theirs.get(name)) for name in names]
+    push = _push_of(row)
+    ours = push.fields if push else {}
+    theirs = mapper_of(type(row)).of_remote(remote).fields
+    fields = [Field(name, ours.get(name), theirs.get(name)) for name in sorted({*ours, *theirs})]
     fields.sort(key=lambda field: field.state is State.SAME)
     status = getattr(remote, "subscription_status", None) or ""
     opted_out = (
@@ -133,12 +122,7 @@ def compare(row: Record, remote: Remote) -> Comparison:
 
 def next_push(row: Record) -> list[Change]:
     """What the next push of a record changes, as far as we know what is there."""
-    known, becomes = _fields(row.sent_payload or {}), _fields(_payload(row) or {})
-    return [
-        Change(name, known.get(name), becomes.get(name))
-        for name in sorted({*known, *becomes})
-        if not same(known.get(name), becomes.get(name))
-    ]
+    return difference(last_sent(row), _push_of(row))
 
 
 def comparisons(rows: Sequence[Record]) -> Delivery[list[Comparison]]:
@@ -197,17 +181,19 @@ def take_theirs(row: Record, remote: Remote, names: Sequence[str]) -> list[str]:
         ValidationError: a remote value is none that the row can have.
         ObjectDoesNotExist: the row was deleted meanwhile.
     """
-    using, theirs = str(row._state.db), _remote_fields(remote)
-    taken = [name for name in names if _takes(row, name)]
+    using, mapper = str(row._state.db), mapper_of(type(row))
+    taken = [name for name in names if name not in mapper.not_its_own]
     with short_transaction(using):
         locking(type(row).unmarked.using(using).filter(pk=row.pk)).get()
         row.refresh_from_db(using=using)
         was_idle = row.claim is None and row.remote_is_known
         was_in_sync = was_idle and row.sync_status == Status.SYNCED
-        for name in taken:
-            _assign(row, name, theirs.get(name))
+        edit = Edit(row=row, is_new=False, key=row.wanted_key)
+        theirs = mapper.of_remote(remote)
+        mapper.fill(edit, theirs.only(taken, instead_of=mapper.of_row(row)))
         row.full_clean(exclude=["subscription_status"])
-        row.save(using=using, update_fields={_column(row, name) for name in taken})
+        if edit.changed:
+            row.save(using=using, update_fields=edit.changed)
         if was_idle:
             _note_taken(row, taken, was_in_sync)
     return taken
@@ -219,76 +205,23 @@ def _note_taken(row: Record, names: Sequence[str], in_sync: bool) -> None:
     Args:
         in_sync: it owed Conversion nothing before, and owes it nothing now.
     """
-    ours = _payload(row)
-    if ours is None:
+    ours, sent = _push_of(row), row.sent_payload
+    if ours is None or sent is None:
         return
-    columns: dict[str, Any] = {"sent_payload": _with(row.sent_payload or {}, ours, names)}
+    change = ours.only(names, instead_of=Snapshot(ours.key))
+    columns: dict[str, Any] = {"sent_payload": changed(sent, change)}
     if in_sync:
         columns |= arrived() | {"sent_revision": F("revision"), "synced_revision": F("revision")}
     type(row).unmarked.using(row._state.db).filter(pk=row.pk).update(**columns)
     row._reload_state()
 
 
-def _with(sent: Mapping[str, Any], ours: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """What was sent, with these fields as they are in ``ours``."""
-    made = dict(sent) | {"variables": dict(sent.get("variables") or {})}
-    for name in names:
-        holder, source, key = made, ours, _WIRE.get(name, name)
-        if name not in _WIRE:
-            holder, source = made["variables"], ours.get("variables") or {}
-        holder.pop(key, None)
-        if source.get(key) is not None:
-            holder[key] = source[key]
-    if not made["variables"]:
-        del made["variables"]
-    return made
-
-
-def _payload(row: Record) -> Mapping[str, Any] | None:
+def _push_of(row: Record) -> Snapshot | None:
+    """What a push of the row carries; None: it can't be pushed."""
     try:
-        if isinstance(row, Contact):
-            return contact_payload(row)
-        return company_payload(row) if isinstance(row, Company) else None
+        return push_of(row)
     except ValidationError:
         return None
-
-
-def _fields(payload: Mapping[str, Any]) -> dict[str, Any]:
-    fields = dict(payload.get("variables") or {})
-    if payload.get("baseDomain"):
-        fields[BASE_DOMAIN] = payload["baseDomain"]
-    if payload.get("externalContact"):
-        fields[REFERENCE] = payload["externalContact"]
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _remote_fields(remote: Remote) -> dict[str, Any]:
-    fields = {n: v for n, v in remote.variables.items() if v not in (None, "")}
-    if isinstance(remote, RemoteCompany) and remote.base_domain:
-        fields[BASE_DOMAIN] = remote.base_domain
-    if isinstance(remote, RemoteContact) and remote.external_contact:
-        fields[REFERENCE] = remote.external_contact
-    return fields
-
-
-def _takes(row: Record, name: str) -> bool:
-    return not (isinstance(row, Contact) and name == "company_name")
-
-
-def _column(row: Any, name: str) -> str:
-    return name if name in _WIRE or name in row.COMMON else "custom_variables"
-
-
-def _assign(row: Any, name: str, value: Any) -> None:
-    if _column(row, name) == name:
-        field = row._meta.get_field(name)
-        setattr(row, name, field.get_default() if value is None else field.to_python(value))
-        return
-    variables = dict(row.custom_variables)
-    variables.pop(name, None)
-    if value is not None:
-        variables[name] = value
-    row.custom_variables = variables
 
 
 def _get(row: Record) -> Request[Any]:

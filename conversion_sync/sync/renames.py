@@ -19,6 +19,8 @@ from conversion_sync.models import Company, Contact, Status
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking
+from conversion_sync.records.contact import NAME
+from conversion_sync.records.last_sent import read
 from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.transactions import short_transaction
 
@@ -161,5 +163,5 @@ def _is_behind(contact: Mapping[str, Any], name: str) -> bool:
         return False
     if claim is not None and contact["revision"] != contact["sent_revision"]:
         return False  # It was changed in flight, and is sent again.
-    variables = (contact["sent_payload"] or {}).get("variables") or {}
-    return bool((variables.get("company_name") or "") != name)
+    sent = read(contact["sent_payload"])
+    return ((sent and sent.company.get(NAME)) or "") != name

@@ -17,7 +17,6 @@ from django.db import models
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from conversion_sync import signals
-from conversion_sync.api.canonical import same
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
 from conversion_sync.models import (
@@ -34,10 +33,10 @@ from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.state import PERSON
 from conversion_sync.models.subscription import OUT
+from conversion_sync.records.last_sent import payload_of
 from conversion_sync.sync import reentry
 from conversion_sync.sync.claim import Claim, write
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
-from conversion_sync.sync.payloads import confirmed
 from conversion_sync.sync.retry import briefly, persistently
 from conversion_sync.sync.states import (
     GONE,
@@ -302,8 +301,12 @@ class _Settling:
         }
         if self.is_record:
             payloads = self.claim.payloads
-            there = {row.pk: confirmed(payloads[row.pk]) for row in rows}
-            own["sent_payload"] = {pk: p for pk, p in there.items() if not same(p, payloads[pk])}
+            # What was cleared is done with, now that it is confirmed.
+            own["sent_payload"] = {
+                row.pk: payload_of(payloads[row.pk].without_cleared())
+                for row in rows
+                if payloads[row.pk].cleared
+            }
         return own
 
     def _standing_opt_outs(

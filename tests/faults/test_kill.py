@@ -26,10 +26,10 @@ from conversion_sync.models import (
     SubscriptionChange,
 )
 from conversion_sync.queues import django_q
+from conversion_sync.records.mappers import mapper_of
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sandbox.traffic import Call
 from conversion_sync.sync.drain import drain
-from conversion_sync.sync.payloads import company_payload, confirmed, contact_payload
 from tests.faults.conftest import API_KEY, Configure
 from tests.faults.kill_clusters import ROOT, Clusters
 from tests.faults.kill_settings import LEASE
@@ -160,23 +160,29 @@ def unfinished() -> int:
     )
 
 
+def variables(row: Any) -> dict[str, Any]:
+    """What the remote has to hold of a row."""
+    said = mapper_of(type(row)).of_row(row)
+    return {**said.variables, **said.company}
+
+
 def differences(box: Sandbox, world: World) -> list[str]:
     """How the remote differs from the local, record by record."""
     found = []
     # Who was known there, and gone here before the first push, is none of our business.
     ours = {key for call in box.calls if call.path == "/contacts/batch" for key in call.keys}
     strangers = world.known - ours
-    pairs: tuple[tuple[Any, dict[str, Any], Any], ...] = (
-        (Contact.objects.select_related("company"), box.contacts, contact_payload),
-        (Company.objects.all(), box.companies, company_payload),
+    pairs: tuple[tuple[Any, dict[str, Any]], ...] = (
+        (Contact.objects.select_related("company"), box.contacts),
+        (Company.objects.all(), box.companies),
     )
-    for rows, remote, payload in pairs:
+    for rows, remote in pairs:
         local = {row.key: row for row in rows}
         found += [f"only there: {key}" for key in remote.keys() - local.keys() - strangers]
         for key, row in local.items():
             if key not in remote:
                 found.append(f"only here: {key}")
-            elif (want := confirmed(payload(row)).get("variables", {})) != remote[key]["variables"]:
+            elif (want := variables(row)) != remote[key]["variables"]:
                 found.append(f"{key}: {want} is {remote[key]['variables']}")
     return found
 

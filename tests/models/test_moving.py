@@ -301,7 +301,7 @@ def test_what_was_known_is_kept_no_longer_than_it_may_be_needed(conversion):
     rename(row, BOB)
     known = Deletion.objects.get().forgotten
     assert known
-    assert known["sent_payload"]["email"] == ANN
+    assert known["sent_payload"]["key"] == ANN
     push()
     assert Deletion.objects.get().forgotten is None
     row.delete()

@@ -92,7 +92,7 @@ def test_the_name_of_a_company_is_changed_in_an_aggregated_set(people):
     rows = Company.objects.annotate(n=Count("contacts")).filter(n=1)
     assert rows.update(company_name="New") == 1
     push()
-    assert Contact.objects.get(email=ANN).sent_payload["variables"]["company_name"] == "New"
+    assert Contact.objects.get(email=ANN).sent_payload["company"] == {"company_name": "New"}
 
 
 def test_an_engagement_of_a_distinct_set_is_changed(people):

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from conversion_sync.api import v1
 from conversion_sync.importing.cells import read_cell
 from conversion_sync.models import Company, Contact, Engagement
 from conversion_sync.models.validators import DEEPEST, LARGEST
@@ -119,7 +120,7 @@ def test_what_is_just_possible_is_taken_kept_and_sent(conversion):
         row = Engagement(contact=first, name="C", description="D", occurred_at=moment)
         row.full_clean()
         row.save()
-        json.dumps(engagement_payload(Engagement.objects.get(pk=row.pk)))
+        json.dumps(v1.engagement_body(engagement_payload(Engagement.objects.get(pk=row.pk))))
     assert push().failed == 0
     assert len(conversion.engagements) == 2
     assert conversion.contacts[ANN]["variables"]["x"] == nested(DEEPEST - 1)

@@ -10,7 +10,13 @@ import pytest
 from conversion_sync.api import v1
 from conversion_sync.models import Company, Contact
 from conversion_sync.records import last_sent as module
-from conversion_sync.records.last_sent import VERSION, is_as_sent, last_sent, stored, stored_anew
+from conversion_sync.records.last_sent import (
+    VERSION,
+    is_as_sent,
+    last_sent,
+    payload_of,
+    stored_anew,
+)
 from conversion_sync.records.mappers import mapper_of
 from conversion_sync.records.snapshot import Snapshot
 from tests.kit import ANN, EQUAL_BUT_DIFFERENT
@@ -30,7 +36,7 @@ def on_the_wire(model: Any, snapshot: Snapshot) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("model", "snapshot"), BOTH)
 def test_it_is_kept_with_its_version_and_the_generation(model, snapshot):
-    kept = json.loads(json.dumps(stored(snapshot)))
+    kept = json.loads(json.dumps(payload_of(snapshot)))
     assert (kept["version"], kept["generation"]) == (VERSION, "v1")
     row = model(sent_payload=kept)
     assert last_sent(row) == snapshot
@@ -44,14 +50,14 @@ def test_what_a_release_before_has_stored_is_read(model, snapshot):
     row = model(sent_payload=old)
     assert last_sent(row) == snapshot
     assert is_as_sent(row, snapshot)
-    assert stored_anew(old) == stored(snapshot)
+    assert stored_anew(old) == payload_of(snapshot)
 
 
 @pytest.mark.parametrize(("model", "snapshot"), BOTH)
 def test_so_is_what_its_worker_makes_of_a_snapshot_that_it_has_read(model, snapshot):
     """It sends null for each name that it finds and does not send itself."""
     old = on_the_wire(model, snapshot)
-    old |= {name: None for name in stored(snapshot) if name not in old and name != "variables"}
+    old |= {name: None for name in payload_of(snapshot) if name not in old and name != "variables"}
     assert last_sent(model(sent_payload=old)) == snapshot
 
 
@@ -62,7 +68,7 @@ def test_nothing_was_sent_where_nothing_is_kept():
 
 
 @pytest.mark.parametrize(("before", "after"), EQUAL_BUT_DIFFERENT)
-@pytest.mark.parametrize("keep", [stored, lambda snapshot: on_the_wire(Contact, snapshot)])
+@pytest.mark.parametrize("keep", [payload_of, lambda snapshot: on_the_wire(Contact, snapshot)])
 def test_what_json_writes_differently_was_not_sent(before, after, keep):
     row = Contact(sent_payload=keep(Snapshot(ANN, {"x": [before]})))
     assert is_as_sent(row, Snapshot(ANN, {"x": [before]}))
@@ -71,7 +77,7 @@ def test_what_json_writes_differently_was_not_sent(before, after, keep):
 
 @pytest.mark.parametrize("other", [{"version": VERSION + 1}, {"generation": "v2"}])
 def test_what_another_generation_or_a_later_release_has_sent_may_be_something_else(other):
-    row = Contact(sent_payload=stored(CONTACT) | other)
+    row = Contact(sent_payload=payload_of(CONTACT) | other)
     assert last_sent(row) == CONTACT
     assert not is_as_sent(row, CONTACT)
 

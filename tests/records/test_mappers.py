@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from conversion_sync.api import UNSAID, CompanyRecord, ContactRecord, RemoteCompany, RemoteContact
 from conversion_sync.models import Company, Contact, Engagement
 from conversion_sync.records.edit import Edit
-from conversion_sync.records.mappers import mapper_of, next_push
+from conversion_sync.records.mappers import mapper_of, push_of
 from conversion_sync.records.snapshot import Snapshot
 from tests.kit import ANN
 
@@ -55,7 +55,7 @@ def test_a_company_says_what_it_has():
 @pytest.mark.parametrize("row", [Contact(email="ann"), Contact(email=""), Company(external_id=" ")])
 def test_a_row_that_no_api_takes_says_nothing(row):
     with pytest.raises(ValidationError):
-        next_push(row)
+        push_of(row)
 
 
 def test_what_conversion_has_is_said_in_the_same_words():

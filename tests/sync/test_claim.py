@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
+from conversion_sync.api import StatusChange
 from conversion_sync.models import Contact, Status, SubscriptionChange
 from conversion_sync.models.clock import db_now
+from conversion_sync.records.last_sent import last_sent
+from conversion_sync.records.mappers import push_of
 from conversion_sync.sync import claim as claims
 from conversion_sync.sync.claim import claim_rows, renew
-from conversion_sync.sync.payloads import contact_payload
 from conversion_sync.sync.readiness import waits_for
 from tests.kit import ANN, BOB, HOUR, SECOND, TOKEN, contact, fresh, write
 from tests.sync.kit import claim, settle_all
@@ -24,7 +26,7 @@ def test_a_claim_stamps_what_will_be_sent_before_the_call():
     assert taken.pks == [row.pk]
     assert (found.claim, found.sync_status) == (taken.token, Status.SENDING)
     assert (found.sent_revision, found.sent_key, found.synced_revision) == (1, ANN, 0)
-    assert found.sent_payload == taken.payloads[row.pk] == contact_payload(row)
+    assert last_sent(found) == taken.payloads[row.pk] == push_of(row)
     assert 55 < (found.due_at - db_now("default")).total_seconds() <= 60
     assert found.last_attempt_at is not None
 
@@ -108,9 +110,9 @@ def test_a_change_is_claimed_for_the_key_that_its_contact_has_now():
     taken = claim_rows(
         SubscriptionChange.unmarked.select_related("contact"),
         [change.pk],
-        lambda change: {"email": change.address},
+        lambda change: StatusChange(change.address, change.status),
     )
-    assert taken.payloads[change.pk] == {"email": BOB}
+    assert taken.payloads[change.pk] == StatusChange(BOB, "SUBSCRIBED")
     assert fresh(change).address == BOB
 
 

@@ -11,8 +11,8 @@ from conversion_sync.api import RemoteCompany, RemoteContact
 from conversion_sync.api.errors import RateLimited
 from conversion_sync.models import ApiGate, Company, Contact, Status
 from conversion_sync.models.clock import db_now
+from conversion_sync.records.change import Change
 from conversion_sync.sync.compare import (
-    Change,
     Field,
     State,
     compare,
@@ -243,7 +243,7 @@ def test_the_next_change_of_a_row_carries_what_was_taken(conversion, elsewhere):
     elsewhere = fresh(elsewhere)
     elsewhere.phone = "1"
     elsewhere.save()
-    assert [(c.name, c.known, c.becomes) for c in next_push(elsewhere)] == [("phone", None, "1")]
+    assert [(c.name, c.before, c.after) for c in next_push(elsewhere)] == [("phone", None, "1")]
     push()
     there_now = conversion.contacts[ANN]["variables"]
     assert there_now == {"first_name": "Anna", "title": "Boss", "plan": "pro", "phone": "1"}

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from conversion_sync.api import StatusChange
 from conversion_sync.models import ApiCall, Contact, Engagement, Status, SubscriptionChange
 from conversion_sync.models.clock import db_now
 from conversion_sync.models.locking import locking
@@ -125,9 +126,13 @@ def test_a_retried_row_waits_longer_each_time_that_counts():
         assert found.attempts == attempts + 1
 
 
+def said(change: SubscriptionChange) -> StatusChange:
+    return StatusChange(change.address, change.status)
+
+
 def test_a_superseded_row_is_done():
     arrived(contact(subscription_status="SUBSCRIBED"))
-    taken = claim(model=SubscriptionChange, payload=lambda change: {"email": change.address})
+    taken = claim(model=SubscriptionChange, payload=said)
     settle_all(taken, Outcome(Decision.SUPERSEDED, "NOT_FOUND", "gone"))
     change = SubscriptionChange.objects.get()
     assert (change.sync_status, change.due_at, change.claim) == (Status.SUPERSEDED, None, None)

@@ -115,7 +115,7 @@ def _changes(row: SyncedModel) -> list[PushedField]:
     if not isinstance(row, Record) or row.sync_status == Status.SYNCED:
         return []
     return [
-        PushedField(in_words(change.name), in_words(change.known), in_words(change.becomes))
+        PushedField(in_words(change.name), in_words(change.before), in_words(change.after))
         for change in next_push(row)
     ]
 

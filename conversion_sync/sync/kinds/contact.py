@@ -4,51 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.api import BatchResult
+from conversion_sync.api import BatchResult, ContactRecord
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import Contact
-from conversion_sync.sync import clashes, payloads, reentry
-from conversion_sync.sync.kinds.base import Condition, Rows, with_only
-from conversion_sync.sync.kinds.batches import Batches
-from conversion_sync.sync.outcomes import Operation
-from conversion_sync.sync.payloads import Payload
+from conversion_sync.sync import reentry
+from conversion_sync.sync.kinds.base import Rows, with_only
+from conversion_sync.sync.kinds.record import Records
 
 __all__ = ["Contacts"]
 
-#: It is not sent: another row has its key, or nobody gave it one.
-_KEYLESS = Q(key__isnull=True)
 
-
-class Contacts(Batches):
+class Contacts(Records):
     """``POST /contacts/batch``."""
 
     name = "contact"
     plural = "contacts"
     label = _("contacts")
     model = Contact
-    operation = Operation.UPSERT
 
     def rows(self, using: str) -> Rows:
-        return with_only(self.table(using).exclude(_KEYLESS), "company__company_name")
-
-    def obsolete(self, using: str) -> Condition:
-        return _KEYLESS
-
-    def clear(self, using: str, pks: Sequence[int]) -> None:
-        clashes.look_again(self.model, using, pks)
+        return with_only(super().rows(using), "company__company_name", "company__last_error_code")
 
     def after_lost_workers(self, using: str, pks: Sequence[int]) -> None:
         reentry.after_lost_workers(using, pks)
 
-    def payload(self, row: Contact) -> Payload:
-        return payloads.contact_payload(row)
-
-    def request(self, items: Sequence[Payload]) -> Request[BatchResult]:
-        return api.upsert_contacts([payloads.contact_record(item) for item in items])
-
-    def key(self, item: Payload) -> str:
-        return str(item["email"])
+    def upsert(self, records: Sequence[ContactRecord]) -> Request[BatchResult]:
+        return api.upsert_contacts(records)

@@ -18,7 +18,6 @@ from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, Slots
 from conversion_sync.sync.kinds.base import Rows
 from conversion_sync.sync.kinds.singles import Singles
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide_deletion, is_stray
-from conversion_sync.sync.payloads import Payload
 from conversion_sync.sync.run import Run
 
 __all__ = ["Deletions"]
@@ -33,13 +32,13 @@ class Deletions(Singles):
     model = Deletion
     operation = Operation.DELETE
 
-    def payload(self, row: Deletion) -> Payload:
-        return {"key": row.remote_key}
+    def payload(self, row: Deletion) -> str:
+        return row.remote_key
 
-    def request(self, row: Deletion, item: Payload) -> Request[None]:
+    def request(self, row: Deletion, item: str) -> Request[None]:
         if row.kind == Deletion.Kind.COMPANY:
-            return api.delete_company(row.remote_key)
-        return api.delete_contact(row.remote_key)
+            return api.delete_company(item)
+        return api.delete_contact(item)
 
     def peers(self, using: str, row: Any) -> Rows:
         return super().peers(using, row).filter(kind=row.kind)

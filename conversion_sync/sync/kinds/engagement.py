@@ -8,15 +8,15 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.api import ConversionError, EngagementResult
+from conversion_sync.api import ConversionError, EngagementRecord, EngagementResult
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import Engagement, Status
-from conversion_sync.sync import consent, payloads
+from conversion_sync.sync import consent
 from conversion_sync.sync.kinds.base import Condition, Rows, with_only
 from conversion_sync.sync.kinds.singles import Singles
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome
-from conversion_sync.sync.payloads import Payload
+from conversion_sync.sync.payloads import engagement_payload
 from conversion_sync.sync.settle import expire_engagements
 
 __all__ = ["Engagements"]
@@ -40,11 +40,11 @@ class Engagements(Singles):
     def clear(self, using: str, pks: Sequence[int]) -> None:
         expire_engagements(using)
 
-    def payload(self, row: Engagement) -> Payload:
-        return payloads.engagement_payload(row)
+    def payload(self, row: Engagement) -> EngagementRecord:
+        return engagement_payload(row)
 
-    def request(self, row: Engagement, item: Payload) -> Request[EngagementResult]:
-        return api.track_engagement(payloads.engagement_record(item))
+    def request(self, row: Engagement, item: EngagementRecord) -> Request[EngagementResult]:
+        return api.track_engagement(item)
 
     def outcome(self, row: Any, error: ConversionError, *, counts: bool) -> Outcome:
         made = super().outcome(row, error, counts=counts)

@@ -12,19 +12,18 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.api import BatchResult, ConversionError, RemoteContact
+from conversion_sync.api import BatchResult, ConversionError, RemoteContact, StatusChange
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.conf import conf
 from conversion_sync.models import Subscription, SubscriptionChange
-from conversion_sync.sync import consent, payloads
+from conversion_sync.sync import consent
 from conversion_sync.sync.claim import Claim, renew
 from conversion_sync.sync.deliveries import Calls, Delivery, SlotsNeeded
 from conversion_sync.sync.kinds.base import Condition, Rows, with_only
 from conversion_sync.sync.kinds.batches import Batches
 from conversion_sync.sync.look import Seen, batch_of
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome
-from conversion_sync.sync.payloads import Payload
 from conversion_sync.sync.readiness import is_overtaken
 from conversion_sync.sync.run import Run
 
@@ -57,14 +56,14 @@ class _Changes(Batches):
     def clear(self, using: str, pks: Sequence[int]) -> None:
         consent.supersede(using, pks)
 
-    def payload(self, row: SubscriptionChange) -> Payload:
-        return payloads.subscription_payload(row)
+    def payload(self, row: SubscriptionChange) -> StatusChange:
+        return StatusChange(row.address, row.status)
 
-    def request(self, items: Sequence[Payload]) -> Request[BatchResult]:
-        return api.set_subscriptions([payloads.status_change(item) for item in items])
+    def request(self, items: Sequence[StatusChange]) -> Request[BatchResult]:
+        return api.set_subscriptions(items)
 
-    def key(self, item: Payload) -> str:
-        return str(item["email"])
+    def key(self, item: StatusChange) -> str:
+        return item.email
 
     def send(self, run: Run, claim: Claim) -> Delivery[None]:
         consent.supersede_older(claim)

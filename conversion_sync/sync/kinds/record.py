@@ -1,0 +1,51 @@
+"""What contacts and companies have in common: records, which are upserted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Q
+
+from conversion_sync.api import BatchResult
+from conversion_sync.api.request import Request
+from conversion_sync.records.mappers import mapper_of, push_of
+from conversion_sync.records.snapshot import Snapshot
+from conversion_sync.sync import clashes
+from conversion_sync.sync.kinds.base import Condition, Rows
+from conversion_sync.sync.kinds.batches import Batches
+from conversion_sync.sync.outcomes import Operation
+
+__all__ = ["Records"]
+
+#: It is not sent: another row has its key, or nobody gave it one.
+_KEYLESS = Q(key__isnull=True)
+
+
+class Records(Batches):
+    """Rows of which a snapshot is sent."""
+
+    operation = Operation.UPSERT
+
+    def upsert(self, records: Sequence[Any]) -> Request[BatchResult]:
+        """The call that carries these records, as the API takes them."""
+        raise NotImplementedError
+
+    def rows(self, using: str) -> Rows:
+        return self.table(using).exclude(_KEYLESS)
+
+    def obsolete(self, using: str) -> Condition:
+        return _KEYLESS
+
+    def clear(self, using: str, pks: Sequence[int]) -> None:
+        clashes.look_again(self.model, using, pks)
+
+    def payload(self, row: Any) -> Snapshot:
+        return push_of(row)
+
+    def request(self, items: Sequence[Snapshot]) -> Request[BatchResult]:
+        mapper = mapper_of(self.model)
+        return self.upsert([mapper.record(item) for item in items])
+
+    def key(self, item: Snapshot) -> str:
+        return item.key
