@@ -23,7 +23,7 @@ MARIADB_URL ?= mysql://conversion:conversion@127.0.0.1:3306/conversion
 REDIS_URL ?= redis://127.0.0.1:6379/0
 # What a database can break: the rows, their sending, their queue. The clusters of these tests use
 # the database as their broker, but where a test says Redis.
-WITH_DATABASES = tests/databases tests/models tests/sync tests/queues \
+WITH_DATABASES = tests/databases tests/models tests/sync tests/queues tests/mirrors \
 	tests/admin/test_atomic_requests.py \
 	tests/faults/test_interleavings.py tests/faults/test_model.py tests/faults/test_table.py \
 	tests/faults/test_gateways.py

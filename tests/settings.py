@@ -19,7 +19,7 @@ os.environ |= {
 }
 
 from project.settings import *  # noqa: E402, F403  # after the environment is set, and all of it
-from project.settings import DATABASES, SQLITE  # noqa: E402
+from project.settings import DATABASES, INSTALLED_APPS, SQLITE  # noqa: E402
 
 # Fast, and as good as another for a password that is known.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -33,3 +33,6 @@ if SQLITE:
 # A site that keeps its times without zones: another zone than UTC, and one with summer time.
 if os.environ.get("USE_TZ") == "0":
     USE_TZ, TIME_ZONE = False, "America/New_York"
+
+# A site whose own models are mirrored.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.mirrors.shop"]

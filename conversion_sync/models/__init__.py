@@ -11,6 +11,9 @@ from conversion_sync.models.contact import Contact
 from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.engagement import Engagement, ImmutableEngagement
 from conversion_sync.models.heartbeat import Heartbeat
+from conversion_sync.models.mirror_link import MirrorLink
+from conversion_sync.models.mirror_mark import MirrorMark
+from conversion_sync.models.mirror_state import MirrorState
 from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.record import Record
 from conversion_sync.models.state import Status
@@ -31,6 +34,9 @@ __all__ = [
     "Engagement",
     "Heartbeat",
     "ImmutableEngagement",
+    "MirrorLink",
+    "MirrorMark",
+    "MirrorState",
     "Record",
     "Status",
     "Subscription",

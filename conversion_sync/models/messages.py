@@ -38,6 +38,22 @@ class Message(enum.StrEnum):
     OPT_OUT_THERE = "opt-out-there"
     #: ``word``: the subscription status that the API gave.
     UNKNOWN_WORD = "unknown-word"
+    # Why a source of the site has no row.
+    #: ``conditions`` of the mirror that do not hold, as Django writes them.
+    NOT_INCLUDED = "not-included"
+    #: ``name``: of the value that is the key.
+    NO_KEY = "no-key"
+    #: ``name`` of the value, and ``why`` it can't be used.
+    UNUSABLE = "unusable"
+    #: ``mirror`` and ``source`` that have the row.
+    TAKEN = "taken"
+    #: ``model`` and ``source`` of what it refers to; both blank where that is nothing.
+    NOT_MIRRORED = "not-mirrored"
+    SOURCE_GONE = "source-gone"
+    #: ``why``: the message that would have it leave.
+    HELD_BACK = "held-back"
+    #: ``since``: what happened before is not entered.
+    HAPPENED_BEFORE = "happened-before"
 
 
 @dataclass(frozen=True)

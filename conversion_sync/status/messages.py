@@ -43,6 +43,16 @@ _WORDS: Mapping[Message, Promise] = {
     Message.UNKNOWN_WORD: gettext_lazy(
         "Conversion says “%(word)s” of this person: nobody here knows what that means."
     ),
+    Message.NOT_INCLUDED: gettext_lazy("This does not hold of it: %(conditions)s."),
+    Message.NO_KEY: gettext_lazy("It has no %(name)s."),
+    Message.UNUSABLE: gettext_lazy("%(name)s can't be used: %(why)s"),
+    Message.TAKEN: gettext_lazy("%(mirror)s has the row of this key, for %(source)s."),
+    Message.NOT_MIRRORED: gettext_lazy("It refers to %(model)s %(source)s, which is not mirrored."),
+    Message.SOURCE_GONE: gettext_lazy("The source is gone."),
+    Message.HELD_BACK: gettext_lazy(
+        "It would leave, with so many others that a person has to decide. %(why)s"
+    ),
+    Message.HAPPENED_BEFORE: gettext_lazy("It happened before %(since)s."),
 }
 
 
@@ -59,6 +69,8 @@ def in_words(text: str) -> str:
         parameters["kind"] = _kind(str(parameters["kind"]))
     if found.message is Message.REPLACED:
         parameters["fields"] = _fields(str(parameters["kind"]), parameters["fields"])
+    if found.message is Message.HELD_BACK:
+        parameters["why"] = in_words(str(parameters["why"]))
     return str(_WORDS[found.message]) % parameters
 
 

@@ -14,7 +14,7 @@ from conversion_sync.conf import conf
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.heartbeat import Heartbeat
 from conversion_sync.models.wakeup import Wakeup
-from conversion_sync.sync import jobs, renames
+from conversion_sync.sync import jobs, renames, steps
 from conversion_sync.sync.clock import bring_back, rows_are_far_ahead
 from conversion_sync.sync.gate import fingerprint
 from conversion_sync.sync.kinds import KINDS, Kind
@@ -95,9 +95,10 @@ def drain(
     go_on = False
     try:
         try:
-            go_on = conf.can_send and _send_all(run, turns)
+            go_on = _send_all(run, turns) if conf.can_send else steps.finish(run)
         except ConfigurationError:
             logger.exception("Nothing can be sent: see the checks of conversion_sync.")
+            go_on = steps.finish(run)
         run.settle_at_last()
     finally:
         turns.loop.close()
@@ -110,7 +111,9 @@ def anything_ready(using: str = "default") -> bool:
     """Whether a drain would find something to do. Writes nothing."""
     if any(_is_ready(kind, using) for kind in KINDS):
         return True
-    return renames.waiting(using).exists() or jobs.waiting(using).exists()
+    if renames.waiting(using).exists() or jobs.waiting(using).exists():
+        return True
+    return steps.any_waiting(using)
 
 
 def _is_ready(kind: Kind, using: str) -> bool:
@@ -147,6 +150,8 @@ def _send_all(run: Run, turns: Turns) -> bool:
             asked_again_at = turns.dealt
         elif turns.dealt or run.rows or not _brought_back(run.using):
             return False
+    if steps.finish(run):
+        return True
     worked = turns.dealt > 0 or run.rows > 0
     return worked and run.gate.state().status == "open" and anything_ready(run.using)
 

@@ -23,7 +23,7 @@ from conversion_sync.conf import conf
 from conversion_sync.models import ChannelState, Heartbeat
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
-from conversion_sync.sync import jobs, renames
+from conversion_sync.sync import jobs, renames, steps
 from conversion_sync.sync.deliveries import Delivery, Shut
 from conversion_sync.sync.kinds import KINDS, OPT_OUTS
 from conversion_sync.sync.loop import Loop, Running
@@ -45,14 +45,20 @@ ANSWERING = 1.0
 #: What the spreading of companies' names, and the bulk jobs, are called among the kinds.
 RENAMES, JOBS = "rename", "job"
 
-_OTHERS = (*(kind.name for kind in KINDS if kind is not OPT_OUTS), RENAMES, JOBS)
+_KINDS_BUT_OPT_OUTS = tuple(kind.name for kind in KINDS if kind is not OPT_OUTS)
 
 _KINDS = {kind.name: kind for kind in KINDS}
 
 
+def others() -> tuple[str, ...]:
+    """All but the opt-outs, in the order of their turns."""
+    return (*_KINDS_BUT_OPT_OUTS, RENAMES, JOBS, *(step.name for step in steps.steps()))
+
+
 def after(name: str) -> str:
     """The kind whose turn comes after that of this one."""
-    return _OTHERS[(_OTHERS.index(name) + 1) % len(_OTHERS)] if name in _OTHERS else _OTHERS[0]
+    names = others()
+    return names[(names.index(name) + 1) % len(names)] if name in names else names[0]
 
 
 def due(using: str) -> dict[str, list[int]]:
@@ -92,6 +98,7 @@ def _due_query(using: str, lease: float) -> tuple[Sequence[tuple[str, int]], str
         (RENAMES, BULK): Exists(renames.waiting(using)),
         (JOBS, BULK): Exists(jobs.waiting(using)),
     }
+    exists |= {(step.name, BULK): Exists(step.waiting(using)) for step in steps.steps()}
     flags = {f"is_{number}": condition for number, condition in enumerate(exists.values())}
     beat = Heartbeat.only(using).annotate(**flags).values_list(*flags)
     sql, parameters = beat.query.get_compiler(using).as_sql()
@@ -119,7 +126,8 @@ class Turns:
         self._answered_at = dict[str, float]()
         self._asked_at = 0.0
         self._was_opt_out = False
-        self.next = found.turn if found.turn in _OTHERS else _OTHERS[0]
+        self._others = others()
+        self.next = found.turn if found.turn in self._others else self._others[0]
 
     def give(self) -> bool:
         """Give turns, until a delivery waits for its slots or nobody has anything to do.
@@ -150,8 +158,8 @@ class Turns:
         if self.loop.is_chosen():
             # A look that is not used yet would be the same again; an opt-out never waits for it.
             names &= {OPT_OUTS.name}
-        start = _OTHERS.index(self.next)
-        order = [*_OTHERS[start:], *_OTHERS[:start]]
+        start = self._others.index(self.next)
+        order = [*self._others[start:], *self._others[:start]]
         order.insert(len(order) if self._was_opt_out else 0, OPT_OUTS.name)
         return [name for name in order if name in names and self._may(name)]
 
@@ -187,6 +195,8 @@ class Turns:
     def _delivery(self, name: str, at_once: int, priorities: Sequence[int]) -> Delivery[int]:
         if name == RENAMES:
             return self._renames.step()
+        if (step := steps.step_of(name)) is not None:
+            return step.take(self._run.using)
         if name == JOBS:
             return (yield from jobs.deliver(self._run, at_once))
         return (yield from _KINDS[name].deliver(self._run, at_once, priorities))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from django.db import InterfaceError, OperationalError
 
 from conversion_sync.conf import conf
+from conversion_sync.sync import steps
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.prune import prune_now_and_then
@@ -89,8 +90,6 @@ class Worker:
         return self._drained_at is None or time.monotonic() - self._drained_at >= self._sweep
 
     def _is_wanted(self) -> bool:
-        return (
-            conf.can_send
-            and Gate(self._using).state().status == "open"
-            and anything_ready(self._using)
-        )
+        if conf.can_send and Gate(self._using).state().status == "open":
+            return anything_ready(self._using)
+        return steps.any_waiting(self._using)

@@ -1,0 +1,60 @@
+"""When each mirror began: what happened before is entered as no engagement."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.db import connections, router, transaction
+from django.utils import timezone
+
+from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.registry import registry
+from conversion_sync.models import MirrorLink, MirrorMark, MirrorState
+from conversion_sync.models.announcement import announce
+
+__all__ = ["after_migrate", "began_at", "begin"]
+
+#: How long a drain may take to find a mirror that no ``migrate`` has found.
+MARGIN = datetime.timedelta(minutes=5)
+
+
+def begin(using: str, margin: datetime.timedelta = MARGIN) -> None:
+    """Keep of mirrors that are new that they began now, less ``margin``."""
+    known = {*MirrorState.objects.using(using).values_list("mirror", flat=True)}
+    for declared in registry:
+        if declared.label not in known:
+            with transaction.atomic(using=using):
+                _begin(using, declared, timezone.now() - margin)
+
+
+def began_at(using: str, declared: Declared) -> datetime.datetime:
+    """When a mirror began; one that is new begins now."""
+    states = MirrorState.objects.using(using).filter(mirror=declared.label)
+    if not states.exists():
+        begin(using)
+    found: datetime.datetime = states.get().began_at
+    return found
+
+
+def _begin(using: str, declared: Declared, when: datetime.datetime) -> None:
+    _state, is_new = MirrorState.objects.using(using).get_or_create(
+        mirror=declared.label, defaults={"began_at": when}
+    )
+    has_times = any(name == "occurred_at" for name, _ in declared.words())
+    if is_new and declared.kind is MirrorLink.Kind.ENGAGEMENT and not has_times:
+        # Without times, what there is now is what happened before.
+        what = MirrorMark.What.BEGUN
+        MirrorMark.objects.using(using).create(model=declared.label, what=what, bulk=True)
+        announce(using)
+
+
+def after_migrate(using: str, plan: Any = (), **kwargs: Any) -> None:
+    """The deployment that brings a mirror is its beginning."""
+    if router.allow_migrate_model(using, MirrorState) and _is_there(using):
+        begin(using, datetime.timedelta(0))
+
+
+def _is_there(using: str) -> bool:
+    """Whether the table is: migrations may stop before it."""
+    return MirrorState._meta.db_table in connections[using].introspection.table_names()

@@ -1,0 +1,51 @@
+"""Where so many rows would leave that something is wrong, they wait for a person."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from django.db.models import Q
+
+from conversion_sync.mirrors.declaration import KEEP, Declared
+from conversion_sync.mirrors.plan import Plan
+from conversion_sync.models import MirrorLink, MirrorState
+from conversion_sync.models.clock import DbNow
+from conversion_sync.models.messages import Message, stored
+
+__all__ = ["AT_LEAST", "SHARE", "hold_back"]
+
+State = MirrorLink.State
+
+#: So many rows of a mirror may leave within a day; or this share of them, if that is more.
+AT_LEAST, SHARE = 20, 0.05
+
+DAY = datetime.timedelta(days=1)
+
+
+def hold_back(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
+    """Have those plans wait whose rows would leave, where they are too many."""
+    leaving = [plan for plan in plans if plan.leaves and plan.had is not None]
+    if not leaving or declared.on_exit is KEEP:
+        return
+    links = MirrorLink.objects.using(using).filter(mirror=declared.label)
+    gone, held = (
+        _left(using, declared),
+        links.filter(state=State.HELD).exclude(pk__in=[plan.link.pk for plan in leaving]),
+    )
+    count = len(leaving) + gone + held.count()
+    if count < AT_LEAST or count <= SHARE * (gone + links.filter(row__isnull=False).count()):
+        return
+    for plan in leaving:
+        plan.link.state = State.HELD
+        plan.link.reason = stored(Message.HELD_BACK, why=plan.leaves)
+
+
+def _left(using: str, declared: Declared) -> int:
+    """How many have left within a day, since a person has last looked at it."""
+    states = MirrorState.objects.using(using).filter(mirror=declared.label)
+    released = states.values_list("released_at", flat=True).first()
+    since = Q(left_at__gt=DbNow() - DAY)
+    if released is not None:
+        since &= Q(left_at__gt=released)
+    return MirrorLink.objects.using(using).filter(since, mirror=declared.label).count()

@@ -1,0 +1,153 @@
+"""Why an instance of a site has a row, or has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models
+
+from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.follow import label_of
+from conversion_sync.mirrors.plan import Plan
+from conversion_sync.mirrors.reading import Reader, Reading
+from conversion_sync.mirrors.registry import registry
+from conversion_sync.mirrors.snapshots import as_json, read_key
+from conversion_sync.mirrors.words import condition_words, fingerprint
+from conversion_sync.models import Company, Contact, Engagement, MirrorLink, MirrorMark
+from conversion_sync.models.database import database
+from conversion_sync.status.messages import in_words
+
+__all__ = ["Condition", "Explanation", "explain", "row_of"]
+
+Kind = MirrorLink.Kind
+
+_MODELS: Mapping[str, Any] = {
+    Kind.CONTACT: Contact,
+    Kind.COMPANY: Company,
+    Kind.ENGAGEMENT: Engagement,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A part of ``include``, and whether it holds; None: nobody can tell."""
+
+    words: str
+    holds: bool | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one mirror makes of an instance, as it is now.
+
+    Attributes:
+        mirror: its label.
+        kind: of its rows: ``contact``, ``company`` or ``engagement``.
+        is_included: whether it is to have a row.
+        conditions: of the mirror, part by part.
+        key: that its row has, or would have.
+        values: that its row has, or would have, as JSON has them.
+        state: as it was last rendered: one of ``MirrorLink.State``; "" if it never was.
+        reason: why it has no row, in words; "" if it has one.
+        fault: what the mirror raised, and where.
+        row: the contact, company or engagement; None if it has none.
+        is_marked: a change of it has still to be rendered.
+        is_outdated: its row was made by an earlier mapping: ``conversion_mirror`` renders it.
+    """
+
+    mirror: str
+    kind: str
+    is_included: bool
+    conditions: Sequence[Condition] = ()
+    key: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    state: str = ""
+    reason: str = ""
+    fault: str = ""
+    row: Any = None
+    is_marked: bool = False
+    is_outdated: bool = False
+
+
+def explain(instance: models.Model, *, using: str | None = None) -> list[Explanation]:
+    """Say of each mirror of an instance what it makes of it, and why. Writes nothing.
+
+    Args:
+        instance: of a model of the site; what counts is what is in the database.
+        using: the alias of the database of this app's rows (default: as the routers have it).
+
+    Raises:
+        ValueError: the instance was never saved.
+    """
+    if instance.pk is None:
+        raise ValueError(f"{instance!r} was never saved.")
+    using = using or database()
+    return [_explain(using, each, instance) for each in registry.of(type(instance))]
+
+
+def row_of(instance: models.Model, kind: Kind, *, using: str | None = None) -> Any:
+    """The contact, company or engagement that stands for an instance; None if there is none."""
+    using = using or database()
+    labels = [each.label for each in registry.of(type(instance), kind)]
+    links = MirrorLink.objects.using(using).filter(mirror__in=labels, source=str(instance.pk))
+    pk = links.filter(row__isnull=False).values_list("row", flat=True).first()
+    return None if pk is None else _MODELS[kind].unmarked.using(using).filter(pk=pk).first()
+
+
+def _explain(using: str, declared: Declared, instance: models.Model) -> Explanation:
+    links = MirrorLink.objects.using(using).filter(mirror=declared.label, source=str(instance.pk))
+    link = links.first() or MirrorLink(state="")
+    reading = Reader(declared).read([instance.pk]).get(instance.pk)
+    plan = Plan(MirrorLink(), reading)
+    if reading is not None and not (reading.fault or reading.unmet):
+        _see_key(declared, plan)
+    fault = reading.fault if reading else ""
+    row = None
+    if link.row is not None:
+        row = _MODELS[declared.kind].unmarked.using(using).filter(pk=link.row).first()
+    marks = MirrorMark.objects.using(using).filter(
+        model=label_of(declared.model), source=str(instance.pk)
+    )
+    return Explanation(
+        mirror=declared.label,
+        kind=str(declared.kind),
+        is_included=plan.wants,
+        conditions=_conditions(declared, reading),
+        key=plan.key or link.key,
+        values=_values(reading),
+        state=link.state,
+        reason=in_words(plan.leaves or plan.link.reason or link.reason),
+        fault=fault or link.fault,
+        row=row,
+        is_marked=marks.exists(),
+        is_outdated=bool(link.mapping) and link.mapping != fingerprint(declared),
+    )
+
+
+def _see_key(declared: Declared, plan: Plan) -> None:
+    if declared.kind is Kind.ENGAGEMENT:
+        plan.wants = True
+    else:
+        read_key(plan, declared.kind)
+
+
+def _conditions(declared: Declared, reading: Reading | None) -> list[Condition]:
+    words = condition_words(declared)
+    if reading is None:
+        return [Condition("source", False), *(Condition(each, None) for each in words)]
+    if reading.fault:
+        return [Condition(each, None) for each in words]
+    return [Condition(each, number not in reading.unmet) for number, each in enumerate(words)]
+
+
+def _values(reading: Reading | None) -> dict[str, Any]:
+    """The values as JSON has them; those that it has no word for, as Python writes them."""
+    found = dict[str, Any]()
+    for name, value in (reading.values if reading else {}).items():
+        try:
+            found[name] = as_json(name, value)
+        except ValueError:
+            found[name] = repr(value)
+    return found

@@ -1,0 +1,285 @@
+"""Which models' changes concern which mirrors: what a mirror reads is what it follows."""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Q
+from django.db.models.constants import LOOKUP_SEP
+
+from conversion_sync.mirrors.declaration import REFERENCES, Declared
+from conversion_sync.mirrors.expressions import Step, paths, steps, target
+
+__all__ = [
+    "Concern",
+    "Parent",
+    "Reference",
+    "Sender",
+    "Table",
+    "depended_on",
+    "label_of",
+    "read_paths",
+    "table_of",
+]
+
+Model = type[models.Model]
+
+
+class Left(enum.Enum):
+    """Which sources may have led to a row that is deleted."""
+
+    #: None that are not marked by themselves: they went with it, or the row was theirs.
+    NONE = enum.auto()
+    #: Those that lead nowhere now.
+    NULL = enum.auto()
+    ANY = enum.auto()
+
+
+@dataclass(frozen=True)
+class Concern:
+    """A mirror that reads a model.
+
+    Attributes:
+        lookup: from the source to the row; blank for the source itself.
+        left: when the row is deleted, which sources have led to it.
+    """
+
+    mirror: str
+    lookup: str
+    left: Left = Left.NONE
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A mirror whose rows refer to the rows of another mirror's sources.
+
+    Attributes:
+        lookup: from the source to what it refers to.
+    """
+
+    mirror: str
+    lookup: str
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A row that another one belongs to, by a column of that other one.
+
+    Attributes:
+        column: the foreign key.
+        label: of the model of the row that is marked.
+    """
+
+    column: str
+    label: str
+
+
+@dataclass
+class Sender:
+    """What a change of an instance of a model marks.
+
+    Attributes:
+        marked: by label, the attribute with the primary key, and the fields that are read (None:
+            any of them may be).
+        parents: the rows that it belongs to, which are marked in its place.
+        reads: the fields of it that are read through them (None: any).
+    """
+
+    marked: dict[str, tuple[str, frozenset[str] | None]] = field(default_factory=dict)
+    parents: list[Parent] = field(default_factory=list)
+    reads: frozenset[str] | None = frozenset()
+
+
+@dataclass
+class Table:
+    """What concerns whom.
+
+    Attributes:
+        concerns: by the label of the model that changed.
+        references: by the label of the model that is referred to.
+        referred_to: those models.
+        senders: by the model whose instances are saved.
+        through: by the model of a many-to-many relation, the sides that are marked: the label, and
+            whether it is the one that declares the relation.
+    """
+
+    concerns: dict[str, list[Concern]] = field(default_factory=lambda: defaultdict(list))
+    references: dict[str, list[Reference]] = field(default_factory=lambda: defaultdict(list))
+    referred_to: set[Model] = field(default_factory=set)
+    senders: dict[Model, Sender] = field(default_factory=dict)
+    through: dict[Model, set[tuple[str, bool]]] = field(default_factory=lambda: defaultdict(set))
+
+
+def label_of(model: Model) -> str:
+    """By which the marks know a model; a proxy is what it stands for."""
+    return (model._meta.concrete_model or model)._meta.label_lower
+
+
+def read_paths(declared: Declared) -> Iterator[str]:
+    """The paths of a mirror's expressions, and those of its condition."""
+    for value in [*dict(declared.words()).values(), declared.include]:
+        if hasattr(value, "resolve_expression") or isinstance(value, Q):
+            yield from paths(value)
+
+
+def depended_on(declared: Declared) -> set[str]:
+    """The paths that the functions of a mirror say that they read."""
+    found = {*type(declared.mirror).depends_on}
+    for value in [*dict(declared.words()).values(), declared.include]:
+        found |= {*getattr(value, "conversion_sync_depends_on", ())}
+    return found
+
+
+def table_of(mirrors: Iterable[Declared]) -> Table:
+    """What concerns these mirrors; one of which nothing can be made says why, and is left out."""
+    made = _Making()
+    for each in mirrors:
+        try:
+            made.add(each)
+        except Exception as error:  # the site's code: no reason not to start, and a check says it
+            each.broken = f"{type(error).__name__}: {error}"
+    return made.finished()
+
+
+class _Making:
+    def __init__(self) -> None:
+        self.table = Table()
+        # By concrete model: the fields that are read; None is any.
+        self._fields = defaultdict[Model, set[str | None]](set)
+        self._parents = defaultdict[Model, set[Parent]](set)
+
+    def add(self, declared: Declared) -> None:
+        model = _concrete(declared.model)
+        self._concern(model, Concern(declared.label, ""))
+        reads_all = not _knows_its_fields(declared)
+        self._fields[model].add(None if reads_all else model._meta.pk.attname)
+        for path in read_paths(declared):
+            self._follow(declared, *steps(declared.model, path))
+        for path in depended_on(declared):
+            self._follow(declared, steps(declared.model, path, ends_with_model=True)[0], "")
+        for name, value in declared.words():
+            if name in REFERENCES and (other := target(declared.model, value)) is not None:
+                self.table.referred_to.add(_concrete(other))
+                self.table.references[label_of(other)].append(
+                    Reference(declared.label, "" if value.name == "pk" else value.name)
+                )
+
+    def _follow(self, declared: Declared, relations: Sequence[Step], column: str) -> None:
+        for step in relations:
+            self._relation(declared, step, is_last=step is relations[-1])
+        end = relations[-1].model if relations else declared.model
+        # What a function reads beyond its path, nobody knows.
+        self._field(end, column or None)
+
+    def _relation(self, declared: Declared, step: Step, *, is_last: bool) -> None:
+        relation, model = step.field, _concrete(step.model)
+        if relation.many_to_many:
+            is_own = not relation.auto_created
+            field = relation if is_own else relation.field
+            through, label = field.remote_field.through, label_of(step.origin)
+            self.table.through[through].add((label, is_own))
+            column = field.m2m_field_name() if is_own else field.m2m_reverse_field_name()
+            if not through._meta.auto_created:
+                self._parents[through].add(Parent(column, label))
+                self._fields[through].add(None)
+            self._concern(model, Concern(declared.label, step.lookup, Left.ANY))
+        elif isinstance(relation, models.ForeignKey):
+            self._field(step.origin, relation.name)
+            left = _left(relation.remote_field.on_delete)
+            self._concern(model, Concern(declared.label, step.lookup, left))
+        elif isinstance(getattr(relation, "field", None), models.ForeignKey):
+            self._field(model, relation.field.name)
+            self._parents[model].add(Parent(relation.field.name, label_of(step.origin)))
+            if not is_last:
+                # What belongs to it marks it.
+                self._concern(model, Concern(declared.label, step.lookup))
+        else:  # a generic relation
+            self._fields[model].add(None)
+            self._concern(model, Concern(declared.label, step.lookup, Left.ANY))
+
+    def _concern(self, model: Model, concern: Concern) -> None:
+        for each, lookup in [(model, concern.lookup), *_inherited(model, concern.lookup)]:
+            found = Concern(concern.mirror, lookup, concern.left)
+            concerns = self.table.concerns[label_of(each)]
+            if found not in concerns:
+                concerns.append(found)
+            self._fields[each] |= set()
+
+    def _field(self, model: Model, name: str | None) -> None:
+        model = _concrete(model)
+        if name is None:
+            for each in (model, *_ancestors(model)):
+                self._fields[each].add(None)
+            return
+        column: Any = model._meta.get_field(name)
+        self._fields[_concrete(column.model)].update({name, column.attname})
+        self._fields[model].update({name, column.attname})
+
+    def finished(self) -> Table:
+        for model in apps.get_models(include_auto_created=True):
+            sender = Sender()
+            for kept in self._of(model, self._fields):
+                if label_of(kept) in self.table.concerns:
+                    primary_key: Any = kept._meta.pk
+                    sender.marked[label_of(kept)] = (primary_key.attname, self._known(kept))
+            for kept in self._of(model, self._parents):
+                sender.parents += sorted(self._parents[kept], key=lambda each: each.column)
+                known = self._known(kept)
+                sender.reads = _either(sender.reads, known)
+            if sender.marked or sender.parents:
+                self.table.senders[model] = sender
+        return self.table
+
+    def _known(self, model: Model) -> frozenset[str] | None:
+        names = self._fields[model]
+        return None if None in names else frozenset(map(str, names))
+
+    @staticmethod
+    def _of(model: Model, among: Mapping[Model, Any]) -> list[Model]:
+        return [each for each in among if issubclass(_concrete(model), each)]
+
+
+def _knows_its_fields(declared: Declared) -> bool:
+    """Whether the columns of the source that matter are those of its paths."""
+    values = [*dict(declared.words()).values(), declared.include]
+    if any(callable(value) and not hasattr(value, "resolve_expression") for value in values):
+        return False
+    query = declared.source.query
+    return not (query.where or query.annotations)
+
+
+def _either(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    return None if one is None or other is None else one | other
+
+
+def _left(on_delete: Any) -> Left:
+    if on_delete in (models.SET_NULL, getattr(models, "DB_SET_NULL", models.SET_NULL)):
+        return Left.NULL
+    # What the database deletes by itself, nobody hears of: that is found by a backfill.
+    with_it = (models.CASCADE, models.PROTECT, models.RESTRICT, getattr(models, "DB_CASCADE", None))
+    return Left.NONE if on_delete in with_it else Left.ANY
+
+
+def _concrete(model: Model) -> Model:
+    return model._meta.concrete_model or model
+
+
+def _ancestors(model: Model) -> list[Model]:
+    return [each for each in model.__mro__[1:] if hasattr(each, "_meta") and _has_table(each)]
+
+
+def _has_table(model: Model) -> bool:
+    return not model._meta.abstract and not model._meta.proxy
+
+
+def _inherited(model: Model, lookup: str) -> Iterator[tuple[Model, str]]:
+    """The models with tables that a model inherits, and the paths to them."""
+    for parent in _ancestors(model):
+        links = [info.join_field.name for info in model._meta.get_path_to_parent(parent)]
+        yield parent, LOOKUP_SEP.join([*([lookup] if lookup else []), *links])

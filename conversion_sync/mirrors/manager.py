@@ -1,0 +1,126 @@
+"""Bulk changes of the site's models, of which Django tells nobody: querysets that mark them.
+
+class Customer(models.Model):
+    objects = mirrors.MirroredManager()
+
+class OrderManager(mirrors.MirroredManagerMixin, models.Manager):
+    ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from django.db import models, transaction
+
+from conversion_sync.mirrors.marks import Mark, changed, mirroring, parents_of, sender_of, write
+from conversion_sync.models.chunks import in_chunks
+
+__all__ = ["MirroredManager", "MirroredManagerMixin", "MirroredQuerySetMixin"]
+
+if TYPE_CHECKING:
+    _QuerySet: TypeAlias = models.QuerySet[Any]
+    _Manager: TypeAlias = models.Manager[Any]
+    _PlainManager: TypeAlias = models.Manager[Any]
+else:
+    _QuerySet = _Manager = object
+    _PlainManager = models.Manager
+
+
+class MirroredQuerySetMixin(_QuerySet):
+    """A queryset whose ``update``, ``bulk_update`` and ``bulk_create`` mark what they change.
+
+    ``delete`` is seen without it: Django tells of each row. ``update`` finds the rows first, and
+    locks them, which is one statement more, and the marks one for each 200 rows.
+    """
+
+    def update(self, **kwargs: Any) -> int:
+        """As Django's, and has the mirrors look at the rows."""
+        sender = _sender(self.model)
+        if sender is None or not kwargs or self.query.is_sliced:
+            return super().update(**kwargs)
+        count = 0
+        with transaction.atomic(using=self.db):
+            pks = _locked(self)
+            for chunk in in_chunks(pks):
+                rows = self.model._base_manager.using(self.db).filter(pk__in=chunk)
+                marks = parents_of(rows, sender)
+                count += super(MirroredQuerySetMixin, self.filter(pk__in=chunk)).update(**kwargs)
+                _mark(self, chunk, marks)
+        return count
+
+    update.alters_data = True  # type: ignore[attr-defined]  # Django's own convention
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """As Django's, and has the mirrors look at the rows."""
+        if _sender(self.model) is None:
+            return super().bulk_create(objs, *args, **kwargs)
+        with transaction.atomic(using=self.db):
+            created = super().bulk_create(objs, *args, **kwargs)
+            pks = [each.pk for each in created]
+            # Of a conflict, or on MySQL, nobody tells the primary keys: all rows are looked at.
+            if None in pks:
+                _mark_all(self)
+            else:
+                _mark(self, pks)
+        return created
+
+    bulk_create.alters_data = True  # type: ignore[attr-defined]  # Django's own convention
+
+
+# ``bulk_update`` goes through ``update``.
+
+
+def _sender(model: type[models.Model]) -> Any:
+    return sender_of(model) if mirroring.get() else None
+
+
+def _locked(rows: models.QuerySet[Any]) -> Sequence[Any]:
+    """The primary keys, locked as the update would: what comes to match later is not updated."""
+    plain = rows.order_by("pk")
+    query = plain.query
+    if not (query.distinct or query.group_by is not None or len(query.alias_map) > 1):
+        plain = plain.select_for_update()
+    return list(dict.fromkeys(plain.values_list("pk", flat=True)))
+
+
+def _mark(rows: models.QuerySet[Any], pks: Sequence[Any], more: Sequence[Mark] = ()) -> None:
+    """Mark rows that changed, and those that they belong to, before and after."""
+    sender = sender_of(rows.model)
+    if sender is None:
+        return
+    marks = [*more, *changed(rows.model, pks)]
+    if sender.parents:
+        marks += parents_of(rows.model._base_manager.using(rows.db).filter(pk__in=pks), sender)
+    write(rows.db, marks, bulk=True)
+
+
+def _mark_all(rows: models.QuerySet[Any]) -> None:
+    """Mark all rows of the model, and all that they may belong to."""
+    sender = sender_of(rows.model)
+    parents = sender.parents if sender else ()
+    marks = [*changed(rows.model, [""]), *(Mark(parent.label, "") for parent in parents)]
+    write(rows.db, marks, bulk=True)
+
+
+class MirroredManagerMixin(_Manager):
+    """A manager whose querysets mark what they change; for a manager of the site's own."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        """As the manager's own, with marks."""
+        found = super().get_queryset()
+        found.__class__ = _with_marks(type(found))
+        return found
+
+
+@cache
+def _with_marks(queryset: type[Any]) -> type[Any]:
+    if issubclass(queryset, MirroredQuerySetMixin):
+        return queryset
+    return type(queryset.__name__, (MirroredQuerySetMixin, queryset), {})
+
+
+class MirroredManager(MirroredManagerMixin, _PlainManager):
+    """Django's manager, with marks."""

@@ -1,0 +1,65 @@
+"""Which row stands for which source, and if none does, why not."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from conversion_sync.models.fields import InstantField, KeyField, TextField
+
+__all__ = ["MirrorLink"]
+
+
+class MirrorLink(models.Model):
+    """A source, as one mirror has it, and the contact, company or engagement that it owns."""
+
+    class Kind(models.TextChoices):
+        COMPANY = "company", _("company")
+        CONTACT = "contact", _("contact")
+        ENGAGEMENT = "engagement", _("engagement")
+
+    class State(models.TextChoices):
+        MIRRORED = "mirrored", _("Mirrored")
+        #: Its condition does not hold, or a value can't be used; ``reason`` says which.
+        EXCLUDED = "excluded", _("Excluded")
+        #: Another source has the row of its key.
+        CONFLICT = "conflict", _("Conflict")
+        #: What it refers to is not mirrored.
+        WAITING = "waiting", _("Waiting")
+        #: It happened before the mirror began.
+        PAST = "past", _("Happened before")
+        #: It would leave, with too many others: a person decides.
+        HELD = "held", _("Held")
+        #: The source is gone. Kept for a day: so many that leave are counted.
+        GONE = "gone", _("Gone")
+
+    mirror = models.CharField(_("mirror"), max_length=150)
+    source = KeyField(_("primary key of the source"), max_length=255)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    row = models.BigIntegerField(_("row"), null=True, default=None)
+    #: That it has, or wants; of one that waits, what it waits for.
+    key = KeyField(_("key"), max_length=460, blank=True, default="")
+    state = models.CharField(_("state"), max_length=12, choices=State.choices)
+    reason = TextField(_("reason"), blank=True, default="")
+    fault = TextField(_("last fault"), blank=True, default="")
+    #: Of what the row was made by: a release of the site may map otherwise.
+    mapping = models.CharField(_("mapping"), max_length=64, blank=True, default="")
+    #: The custom variables that are the mirror's.
+    names = models.JSONField(_("variables"), default=list)
+    left_at = InstantField(_("left at"), null=True, default=None)
+
+    class Meta:
+        verbose_name = _("mirrored source")
+        verbose_name_plural = _("mirrored sources")
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=["mirror", "source"], name="conversion_link_source"),
+            models.UniqueConstraint(fields=["kind", "row"], name="conversion_link_row"),
+        )
+        indexes = (
+            models.Index(fields=["kind", "key"], name="conversion_link_key"),
+            models.Index(fields=["mirror", "state", "left_at"], name="conversion_link_state"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.mirror} {self.source}"

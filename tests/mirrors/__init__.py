@@ -1,0 +1,1 @@
+"""Mirrors of a site's models."""

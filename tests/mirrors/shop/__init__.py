@@ -1,0 +1,1 @@
+"""A site with customers, orders and the like, for the tests of mirrors."""

@@ -1,0 +1,108 @@
+"""What a site has: keys of several types, relations of every kind, inheritance."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+
+from conversion_sync import mirrors
+
+
+class Country(models.Model):
+    name: models.CharField[Any, Any] = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class Employer(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    name: models.CharField[Any, Any] = models.CharField(max_length=50)
+    domain: models.CharField[Any, Any] = models.CharField(max_length=50, blank=True)
+    is_client = models.BooleanField(default=True)
+    country = models.ForeignKey(Country, models.SET_NULL, null=True)
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class Plan(models.Model):
+    name: models.CharField[Any, Any] = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class Tag(models.Model):
+    name: models.CharField[Any, Any] = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class Customer(models.Model):
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, null=True)
+    email: models.CharField[Any, Any] = models.CharField(max_length=200, blank=True)
+    name: models.CharField[Any, Any] = models.CharField(max_length=200, blank=True)
+    is_active = models.BooleanField(default=True)
+    plan = models.ForeignKey(Plan, models.SET_NULL, null=True, related_name="customers")
+    employer = models.ForeignKey(Employer, models.CASCADE, null=True, related_name="people")
+    tags: models.ManyToManyField[Any, Any] = models.ManyToManyField(Tag, related_name="customers")
+    extra = models.JSONField(default=dict)
+
+    objects = models.Manager()
+    marked = mirrors.MirroredManager()
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class Profile(models.Model):
+    customer = models.OneToOneField(Customer, models.CASCADE, related_name="profile")
+    phone: models.CharField[Any, Any] = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return str(self.phone)
+
+
+class Order(models.Model):
+    number: models.CharField[Any, Any] = models.CharField(max_length=20, primary_key=True)
+    customer = models.ForeignKey(Customer, models.CASCADE, null=True, related_name="orders")
+    status: models.CharField[Any, Any] = models.CharField(max_length=20, default="draft")
+    total = models.DecimalField(max_digits=9, decimal_places=2, default=0)
+    placed_at = models.DateTimeField(null=True)
+
+    objects = models.Manager()
+    marked = mirrors.MirroredManager()
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Line(models.Model):
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    text: models.CharField[Any, Any] = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return str(self.text)
+
+
+class Person(models.Model):
+    email: models.CharField[Any, Any] = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return str(self.email)
+
+
+class Member(Person):
+    level = models.IntegerField(default=0)
+
+
+class Reader(Person):
+    """A proxy."""
+
+    class Meta:
+        proxy = True

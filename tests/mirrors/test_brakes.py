@@ -1,0 +1,118 @@
+"""Where too many rows would leave, they wait for a person."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.models import F, Q
+
+from conversion_sync import mirrors
+from conversion_sync.models import Contact, MirrorLink
+from tests.mirrors.kit import State, link, render
+from tests.mirrors.shop.models import Customer
+
+pytestmark = pytest.mark.django_db
+
+
+class CustomerMirror(mirrors.Mirror[Customer]):
+    email = F("email")
+    include = Q(is_active=True)
+    on_exit = mirrors.DELETE
+
+
+def customers(count):
+    return [Customer.objects.create(email=f"c{number}@x.example") for number in range(count)]
+
+
+def deactivate(some):
+    for each in some:
+        each.is_active = False
+        each.save()
+
+
+def held():
+    return MirrorLink.objects.filter(state=State.HELD).count()
+
+
+@pytest.fixture
+def mirrored(mirror):
+    mirror("contact", Customer, CustomerMirror)
+
+
+def test_a_few_may_leave_whatever_their_share_is(mirrored):
+    some = customers(19)
+    render()
+    deactivate(some)
+    render()
+    assert (Contact.unmarked.count(), held()) == (0, 0)
+
+
+def test_many_wait(mirrored):
+    some = customers(30)
+    render()
+    deactivate(some[:20])
+    render()
+    assert (Contact.unmarked.count(), held()) == (30, 20)
+
+
+def test_those_that_leave_one_after_the_other_are_counted(mirrored):
+    some = customers(30)
+    render()
+    for each in some[:25]:
+        deactivate([each])
+        render()
+    assert (Contact.unmarked.count(), held()) == (30 - 19, 6)
+
+
+def test_a_small_share_may_leave(mirrored, monkeypatch):
+    monkeypatch.setattr("conversion_sync.mirrors.brakes.AT_LEAST", 2)
+    some = customers(100)
+    render()
+    deactivate(some[:5])
+    render()
+    assert (Contact.unmarked.count(), held()) == (95, 0)
+    deactivate(some[5:6])
+    render()
+    assert (Contact.unmarked.count(), held()) == (95, 1)
+
+
+def test_who_is_deleted_counts_too(mirrored):
+    some = customers(30)
+    render()
+    for each in some[:20]:
+        each.delete()
+    render()
+    assert (Contact.unmarked.count(), held()) == (30, 20)
+
+
+def test_who_comes_back_leaves_no_more(mirrored):
+    some = customers(30)
+    render()
+    deactivate(some[:20])
+    render()
+    some[0].is_active = True
+    some[0].save()
+    render()
+    assert link(some[0]).state == State.MIRRORED
+    assert held() == 19
+
+
+def test_who_waits_keeps_its_key(mirrored):
+    some = customers(30)
+    render()
+    deactivate(some[:20])
+    render()
+    other = Customer.objects.create(email=some[0].email)
+    render()
+    assert link(other).state == State.CONFLICT
+
+
+def test_what_is_kept_needs_no_brakes(mirror):
+    class Kept(CustomerMirror):
+        on_exit = mirrors.KEEP
+
+    mirror("contact", Customer, Kept)
+    some = customers(30)
+    render()
+    deactivate(some)
+    render()
+    assert (Contact.unmarked.count(), held()) == (30, 0)

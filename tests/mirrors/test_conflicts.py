@@ -1,0 +1,149 @@
+"""Two sources with one key: the first owns the row, and the other takes over when it goes."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import transaction
+from django.db.models import F, Q
+
+from conversion_sync import mirrors
+from conversion_sync.models import Contact
+from conversion_sync.status.messages import in_words
+from tests.mirrors.kit import State, contacts, link, render
+from tests.mirrors.shop.models import Customer, Person
+
+pytestmark = pytest.mark.django_db
+
+
+class CustomerMirror(mirrors.Mirror[Customer]):
+    email = F("email")
+    include = Q(is_active=True)
+    variables = {"first_name": F("name")}  # noqa: RUF012
+    on_exit = mirrors.UNSUBSCRIBE
+
+
+class PersonMirror(mirrors.Mirror[Person]):
+    email = F("email")
+
+
+@pytest.fixture
+def customers(mirror):
+    mirror("contact", Customer, CustomerMirror)
+
+
+def customer(name, email="same@x.example"):
+    return Customer.objects.create(name=name, email=email)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_first_owns_the_row_and_the_other_is_shown(customers, together):
+    first = customer("First")
+    if not together:
+        render()
+    second = customer("Second", "SAME@x.example")
+    render()
+    [row] = Contact.unmarked.all()
+    assert row.first_name == "First"
+    assert (link(first).state, link(second).state) == (State.MIRRORED, State.CONFLICT)
+    words = in_words(link(second).reason)
+    assert words == f"tests.CustomerMirror has the row of this key, for {first.pk}."
+
+
+@pytest.mark.parametrize("how", ["deleted", "excluded"])
+def test_the_other_takes_over_in_place_of_what_would_be_done(customers, how):
+    first, second = customer("First"), customer("Second")
+    render()
+    if how == "deleted":
+        first.delete()
+    else:
+        first.is_active = False
+        first.save()
+    render()
+    [row] = Contact.unmarked.all()
+    assert (row.first_name, row.subscription_status) == ("Second", "")
+    assert link(second).row == row.pk
+
+
+def test_who_took_over_goes_by_what_its_own_mirror_says(customers):
+    first, second = customer("First"), customer("Second")
+    render()
+    first.delete()
+    second.is_active = False
+    second.save()
+    render()
+    [row] = Contact.unmarked.all()
+    assert row.subscription_status == "UNSUBSCRIBED"
+
+
+def test_a_conflict_ends_when_the_first_has_another_email(customers):
+    first, second = customer("First"), customer("Second")
+    render()
+    first.email = "first@x.example"
+    first.save()
+    render()
+    assert {key: row.first_name for key, row in contacts().items()} == {
+        "first@x.example": "First",
+        "same@x.example": "Second",
+    }
+    assert link(second).state == State.MIRRORED
+
+
+def test_two_that_swap_their_emails_are_known_by_them(customers):
+    first, second = customer("First", "a@x.example"), customer("Second", "b@x.example")
+    render()
+    rows = {key: row.pk for key, row in contacts().items()}
+    with transaction.atomic():
+        first.email, second.email = second.email, first.email
+        first.save()
+        second.save()
+    render()
+    assert {key: row.first_name for key, row in contacts().items()} == {
+        "a@x.example": "Second",
+        "b@x.example": "First",
+    }
+    assert {key: row.pk for key, row in contacts().items()} == rows
+    assert link(first).row == rows["b@x.example"]
+
+
+def test_a_chain_of_emails_is_followed_whatever_comes_first(customers, monkeypatch):
+    # One mark at a time: what gives a key up comes after what wants it.
+    monkeypatch.setattr("conversion_sync.mirrors.step.MARKS", 1)
+    first, second = customer("First", "a@x.example"), customer("Second", "b@x.example")
+    render()
+    with transaction.atomic():
+        Customer.objects.filter(pk=second.pk).update(email="c@x.example")
+        first.email = "b@x.example"
+        first.save()
+        second.refresh_from_db()
+        second.save()
+    render()
+    found = {
+        key: row.first_name for key, row in contacts().items() if row.subscription_status == ""
+    }
+    assert found == {"b@x.example": "First", "c@x.example": "Second"}
+
+
+def test_sources_of_two_mirrors_share_their_keys(customers, mirror):
+    mirror("contact", Person, PersonMirror)
+    person = Person.objects.create(email="same@x.example")
+    render()
+    other = customer("Second")
+    render()
+    assert link(other).state == State.CONFLICT
+    person.delete()
+    render()
+    assert link(other).state == State.MIRRORED
+    assert contacts()["same@x.example"].first_name == "Second"
+
+
+def test_a_row_of_a_mirror_that_is_declared_no_more_is_anybodys(mirror):
+    mirror("contact", Person, PersonMirror)
+    Person.objects.create(email="same@x.example")
+    render()
+    from conversion_sync.mirrors.registry import registry
+    from tests.mirrors.kit import declared
+
+    with registry.only(declared("contact", Customer, CustomerMirror)):
+        other = customer("Second")
+        render()
+        assert link(other).row == Contact.unmarked.get().pk

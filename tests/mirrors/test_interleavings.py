@@ -1,0 +1,251 @@
+"""Interleavings with real connections: what happens on another one while a source is rendered.
+
+A function of the mirror stands still in the drain, after the link was locked and the source read;
+others go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+from django.db.models import F
+
+from conversion_sync import mirrors
+from conversion_sync.models import Contact
+from tests.kit import PROMPT, roll_back
+from tests.mirrors.kit import contacts, marks, render
+from tests.mirrors.shop.models import Customer, Plan
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="one writer at a time"),
+]
+
+
+class Pause:
+    """Where a thread stands still, once, until it is let go."""
+
+    def __init__(self) -> None:
+        self.reached, self.let_go = threading.Event(), threading.Event()
+        self.is_armed = False
+
+    def here(self) -> None:
+        if self.is_armed:
+            self.is_armed = False
+            self.reached.set()
+            assert self.let_go.wait(PROMPT)
+
+
+class Other:
+    """Something that goes on in a thread, on a connection of its own."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(act,))
+        self._thread.start()
+
+    def _run(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except BaseException as error:
+            self.error = error
+        finally:
+            connections.close_all()
+
+    def join(self) -> None:
+        self._thread.join(PROMPT)
+        assert not self._thread.is_alive()
+        if self.error is not None:
+            raise self.error
+
+    def waits(self) -> bool:
+        self._thread.join(0.3)
+        return self._thread.is_alive()
+
+
+@pytest.fixture
+def pause():
+    return Pause()
+
+
+@pytest.fixture
+def customers(mirror, pause):
+    def name(customer: Any) -> str:
+        pause.here()
+        return str(customer.name)
+
+    class CustomerMirror(mirrors.Mirror[Customer]):
+        source = Customer.objects.select_related("plan")
+        email = F("email")
+        variables = {"name": name, "plan": F("plan__name")}  # noqa: RUF012
+        on_exit = mirrors.DELETE
+
+    return mirror("contact", Customer, CustomerMirror)
+
+
+@pytest.fixture
+def ann():
+    return Customer.objects.create(
+        email="ann@x.example", name="1", plan=Plan.objects.create(name="pro")
+    )
+
+
+def saved(customer, **changes):
+    for name, value in changes.items():
+        setattr(customer, name, value)
+    customer.save()
+
+
+def said(name="name"):
+    return contacts()["ann@x.example"].custom_variables[name]
+
+
+def held(pause, act=render):
+    """A drain that has locked and read, and stands still."""
+    pause.is_armed = True
+    other = Other(act)
+    assert pause.reached.wait(PROMPT)
+    return other
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_of_two_saves_of_one_source_the_newer_stands(customers, ann, pause, is_new):
+    if not is_new:
+        render()
+        saved(ann, name="2")
+    older = held(pause)
+    # The site does not wait.
+    saved(ann, name="3")
+    newer = Other(render)
+    # Of a new source there is no link to wait for: the older one finds that it comes too late.
+    assert newer.waits() != is_new
+    pause.let_go.set()
+    older.join()
+    newer.join()
+    render()
+    assert said() == "3"
+    assert marks() == []
+
+
+def test_a_save_against_a_backfill(customers, ann, pause):
+    from conversion_sync.mirrors.render import render as rendered
+
+    render()
+    backfill = held(pause, lambda: rendered("default", customers, [ann.pk]))
+    saved(ann, name="2")
+    drain = Other(render)
+    assert drain.waits()
+    pause.let_go.set()
+    backfill.join()
+    drain.join()
+    render()
+    assert said() == "2"
+
+
+def test_a_rename_of_a_related_row_against_a_save(customers, ann, pause):
+    render()
+    saved(ann, name="2")
+    drain = held(pause)
+    saved(ann.plan, name="premium")
+    saved(ann, name="3")
+    pause.let_go.set()
+    drain.join()
+    render()
+    assert (said(), said("plan")) == ("3", "premium")
+
+
+def test_a_rename_of_a_related_row_against_a_backfill(customers, ann, pause):
+    from conversion_sync.mirrors.render import render as rendered
+
+    render()
+    backfill = held(pause, lambda: rendered("default", customers, [ann.pk]))
+    saved(ann.plan, name="premium")
+    drain = Other(render)
+    pause.let_go.set()
+    backfill.join()
+    drain.join()
+    render()
+    assert said("plan") == "premium"
+
+
+def test_a_source_that_is_deleted_in_flight_is_not_brought_back(customers, ann, pause):
+    render()
+    saved(ann, name="2")
+    drain = held(pause)
+    ann.delete()
+    pause.let_go.set()
+    drain.join()
+    render()
+    assert contacts() == {}
+
+
+def test_a_source_that_is_deleted_before_it_is_read(customers, ann, pause):
+    drain = held(pause)
+    Customer.objects.filter(pk=ann.pk).delete()
+    pause.let_go.set()
+    drain.join()
+    render()
+    assert contacts() == {}
+
+
+def test_what_is_not_committed_is_not_rendered(customers, ann):
+    render()
+    with transaction.atomic():
+        saved(ann, name="2")
+        Other(render).join()
+        assert Contact.objects.get().custom_variables["name"] == "1"
+    render()
+    assert said() == "2"
+
+
+def test_a_rolled_back_savepoint_leaves_no_mark(customers, ann):
+    render()
+    with transaction.atomic():
+        saved(ann, name="2")
+        with contextlib.suppress(AttributeError):
+            roll_back(lambda: saved(Customer(email="bob@x.example")))
+    assert len(marks()) == 1
+    render()
+    assert [*contacts()] == ["ann@x.example"]
+
+
+def test_a_save_in_autocommit_is_committed_with_its_mark(customers, ann, monkeypatch):
+    render()
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise OSError("the process dies here")
+
+    monkeypatch.setattr("conversion_sync.mirrors.marks.write", fail)
+    with pytest.raises(OSError, match="dies"):
+        saved(ann, name="2")
+    assert Customer.objects.get().name == "1"
+
+
+def test_two_drains_that_find_one_new_key_make_one_row(customers, ann, pause):
+    other = Customer.objects.create(email="ANN@x.example", name="2")
+    first = held(pause)
+    assert other.pk
+    from conversion_sync.mirrors.render import render as rendered
+
+    second = Other(lambda: rendered("default", customers, [other.pk]))
+    second.join()
+    pause.let_go.set()
+    first.join()
+    render()
+    assert len(contacts()) == 1
+
+
+def test_the_site_does_not_wait_while_its_source_is_rendered(customers, ann, pause):
+    render()
+    saved(ann, name="2")
+    drain = held(pause)
+    with transaction.atomic():
+        Customer.objects.select_for_update().get(pk=ann.pk)
+        saved(ann, name="3")
+    pause.let_go.set()
+    drain.join()
