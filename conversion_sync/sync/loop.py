@@ -119,8 +119,14 @@ class Loop:
         return bool(self._waiting or self._calling)
 
     def in_flight(self, name: str | None = None) -> int:
-        """How many calls are on their way, of all deliveries or of those of one name."""
-        return sum(r.in_flight for r in self._calling if name in (None, r.name))
+        """How many calls are on their way, of all deliveries or of those of one name.
+
+        Those count, too, that a delivery is about to make which waits between its calls.
+        """
+        waiting = [r for r in self._waiting if r.has_begun]
+        calls = [(r.name, r.in_flight) for r in self._calling]
+        calls += [(r.name, _slots_of(r.step)) for r in waiting]
+        return sum(count for each, count in calls if name in (None, each))
 
     def is_chosen(self, name: str | None = None) -> bool:
         """Whether a delivery that holds nothing yet waits for its slots."""
@@ -134,6 +140,8 @@ class Loop:
         """Let those go on for which a slot has come. Returns seconds until it is time for more."""
         while self._waiting and self._probing is None:
             running = self._waiting[0]
+            if not self._has_room(running):
+                break
             try:
                 wait = self._have_slots(_slots_of(running.step))
             except Shut as shut:
@@ -154,6 +162,11 @@ class Loop:
                 running.has_begun = True
                 self._go_on(running, partial(running.delivery.send, ()), has_slots=True)
         return TICK
+
+    def _has_room(self, running: Running) -> bool:
+        """Whether no more calls than may be are on their way if those of this delivery begin."""
+        under_way = sum(each.in_flight for each in self._calling)
+        return not under_way or under_way + _slots_of(running.step) <= conf.concurrency
 
     def take_in(self, timeout: float) -> None:
         """Wait for answers for so many seconds, and let those go on that have all of theirs."""
@@ -185,15 +198,17 @@ class Loop:
         """Reserve what is lacking. Returns seconds until the first; None: a probe goes first.
 
         Raises:
-            Shut: the gate lets nothing through in the time that is left.
+            Shut: the gate lets nothing through in the time that is left, or none is left.
             CallInTransaction: this thread has a transaction open.
         """
         refuse_transaction()
+        if self.run.time_left() <= 0:
+            raise Shut(0.0)
         now = time.monotonic()
         self._slots = [slot for slot in self._slots if slot + LATE >= now]
         lacking = count - len(self._slots)
         if lacking > 0:
-            within = max(0.0, self.run.time_left())
+            within = self.run.time_left()
             taken = briefly(self.run.gate.take)(lacking, within=within)
             if isinstance(taken, Refusal):
                 raise Shut(taken.wait)

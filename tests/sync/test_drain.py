@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import transaction
 
+from conversion_sync.api import Client
+from conversion_sync.api.request import Request
 from conversion_sync.models import (
     ApiGate,
     Company,
@@ -31,6 +35,7 @@ from tests.kit import (
     company,
     contact,
     fresh,
+    push,
     roll_back,
     sent,
     write,
@@ -210,3 +215,41 @@ def test_rows_that_need_no_call_are_progress_too(conversion, settings):
     assert (report.rows, report.calls, heard) == (6, 0, [2, 2, 2])
     assert len(conversion.calls) == calls
     assert not Company.objects.exclude(sync_status=Status.SYNCED).exists()
+
+
+def test_what_waits_between_its_calls_leaves_no_room_to_others(conversion, settings, monkeypatch):
+    """A deletion asks, waits for its next slot, and deletes; a company is due meanwhile."""
+    row = contact()
+    push()
+    row.delete()
+    company()
+    options = {"CONCURRENCY": 1, "RATE_LIMIT": 5}
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, **options}
+    made = CallsUnderWay(Client.make)
+    monkeypatch.setattr(Client, "make", made)
+    drain()
+    assert made.most == 1
+    assert not conversion.contacts
+    assert len(conversion.companies) == 1
+
+
+class CallsUnderWay:
+    """Makes calls, a deletion slowly, and counts how many of them there are at once."""
+
+    def __init__(self, make: Any) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._now = self.most = 0
+
+    def __get__(self, client: Any, owner: Any) -> Any:
+        return partial(self, client)
+
+    def __call__(self, client: Client, request: Request[Any], **options: Any) -> Any:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        try:
+            time.sleep(0.6 * (request.method == "DELETE"))
+            return self._make(client, request, **options)
+        finally:
+            with self._lock:
+                self._now -= 1

@@ -186,6 +186,18 @@ def test_who_has_its_slots_goes_before_others_that_wait(conversion, run):
     assert order == ["c", "a", "b"]
 
 
+def test_no_call_begins_when_the_time_of_the_run_is_over(conversion):
+    conversion.delay = 0.4
+
+    def delivery() -> Delivery[None]:
+        yield Calls([api.get_contact(NOBODY)])
+        yield Calls([api.get_contact(NOBODY)])
+
+    with pytest.raises(Shut):
+        perform(Run("default", 0.3), delivery())
+    assert len(conversion.calls) == 1
+
+
 def test_a_gate_that_opens_too_late_lets_nothing_through(conversion, run):
     Gate().report(RateLimited("no", retry_after=30))
     with pytest.raises(Shut) as caught:
