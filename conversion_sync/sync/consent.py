@@ -31,12 +31,13 @@ from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.outcomes import Decision, Outcome
 from conversion_sync.sync.readiness import is_overtaken, same_person
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import briefly, persistently
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.waiting import release_behind
 
 __all__ = [
     "blocked",
+    "created_by_us",
     "held_up",
     "is_created_by_us",
     "keep_opt_out",
@@ -112,6 +113,13 @@ def is_created_by_us(using: str) -> Condition:
     return Exists(fresh) & ~Exists(deleted)
 
 
+@briefly
+def created_by_us(claim: Claim) -> set[int]:
+    """The primary keys of those changes of a claim for which ``is_created_by_us`` holds."""
+    made = claim.table().filter(is_created_by_us(claim.using), pk__in=claim.pks)
+    return set(made.values_list("pk", flat=True))
+
+
 def _deletions(using: str) -> Rows:
     """The deletions of contacts, done or not."""
     rows: Rows = Deletion.unmarked.using(using)
@@ -126,7 +134,7 @@ def blocked(claim: Claim, asked: Mapping[int, RemoteContact]) -> dict[int, Outco
     """
     outcomes = dict.fromkeys(_overtaken(claim), Outcome(Decision.SUPERSEDED))
     rows = [row for row in claim.rows if row.pk not in outcomes]
-    standing = SubscriptionChange.standing_opt_outs(
+    standing = briefly(SubscriptionChange.standing_opt_outs)(
         claim.using,
         [(row.contact_id, row.address) for row in rows],
         older_than=[row.pk for row in rows],
@@ -137,6 +145,7 @@ def blocked(claim: Claim, asked: Mapping[int, RemoteContact]) -> dict[int, Outco
     return outcomes
 
 
+@briefly
 def _overtaken(claim: Claim) -> list[int]:
     """The changes of people who have opted out since: a worker that died had held them."""
     log = SubscriptionChange.objects.using(claim.using).opt_outs()
@@ -240,6 +249,7 @@ def not_found(row: SubscriptionChange, made: Outcome) -> Outcome:
     return made if push_again(contact, row.address) else held_up(made)
 
 
+@persistently
 def _nothing_to_unsubscribe(row: SubscriptionChange, made: Outcome) -> Outcome:
     """An opt-out went by its address, where nobody is: it goes again when somebody is there.
 
@@ -255,6 +265,7 @@ def _nothing_to_unsubscribe(row: SubscriptionChange, made: Outcome) -> Outcome:
     )
 
 
+@persistently
 def push_again(contact: Contact, key: str) -> bool:
     """The remote has lost the contact: forget what we know of it there, and push it again.
 

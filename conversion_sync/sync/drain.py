@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.db import InterfaceError, OperationalError
+
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
 from conversion_sync.models.clock import DbNow
@@ -18,10 +20,11 @@ from conversion_sync.sync import jobs, renames, steps
 from conversion_sync.sync.clock import bring_back, rows_are_far_ahead
 from conversion_sync.sync.gate import fingerprint
 from conversion_sync.sync.kinds import KINDS, Kind
+from conversion_sync.sync.loop import TICK, Loop
 from conversion_sync.sync.preflight import preflight
 from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.run import Run
-from conversion_sync.sync.transactions import refuse_transaction
+from conversion_sync.sync.transactions import close_broken, refuse_transaction
 from conversion_sync.sync.troubles import is_of_the_database
 from conversion_sync.sync.turns import Turns, after
 
@@ -132,12 +135,17 @@ def _send_all(run: Run, turns: Turns) -> bool:
     if turns.found.is_closed:
         loop.probe_closure()
     while True:
-        gave = turns.give()
-        pause = loop.serve()
-        if loop.is_busy():
-            loop.take_in(pause)
-            run.settle_rest()
-        elif loop.shut is not None:
+        try:
+            gave = turns.give()
+            pause = loop.serve()
+            if loop.is_busy():
+                loop.take_in(pause)
+                run.settle_rest()
+                continue
+        except (OperationalError, InterfaceError) as error:
+            _keep_answers(run, loop, error)
+            continue
+        if loop.shut is not None:
             if not _wait_out(run, loop.shut.wait):
                 break
             loop.shut = None
@@ -153,7 +161,27 @@ def _send_all(run: Run, turns: Turns) -> bool:
     if steps.finish(run):
         return True
     worked = turns.dealt > 0 or run.rows > 0
-    return worked and run.gate.state().status == "open" and anything_ready(run.using)
+    if not worked or briefly(run.gate.state)().status != "open":
+        return False
+    return briefly(anything_ready)(run.using)
+
+
+def _keep_answers(run: Run, loop: Loop, error: Exception) -> None:
+    """Go on with what is under way: the database failed, the calls did not.
+
+    Raises:
+        DatabaseError: nothing is under way, or it has failed for too long.
+    """
+    logger.warning("The database failed; what is under way is still settled.", exc_info=error)
+    while loop.is_busy() and run.time_left() + conf.call_deadline > 0:
+        close_broken()
+        try:
+            loop.take_in(TICK)
+        except (OperationalError, InterfaceError) as another:
+            error = another
+        else:
+            return
+    raise error
 
 
 def _brought_back(using: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,7 +38,7 @@ from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.run import Run, ask_for_nobody
 from conversion_sync.sync.transactions import CallInTransaction, refuse_transaction
 
-__all__ = ["Loop", "Running", "perform"]
+__all__ = ["TICK", "Loop", "Running", "perform"]
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ class Loop:
         self._probing: Running | None = None
         self._setback = threading.Event()
         self._answered = SimpleQueue[tuple[Running, int, Ended[Any]]]()
+        self._complete = deque[Running]()
         self._workers = Workers()
 
     shut: Shut | None
@@ -116,7 +118,7 @@ class Loop:
 
     def is_busy(self) -> bool:
         """Whether any delivery is under way."""
-        return bool(self._waiting or self._calling)
+        return bool(self._waiting or self._calling or self._complete)
 
     def in_flight(self, name: str | None = None) -> int:
         """How many calls are on their way, of all deliveries or of those of one name.
@@ -169,8 +171,13 @@ class Loop:
         return not under_way or under_way + _slots_of(running.step) <= conf.concurrency
 
     def take_in(self, timeout: float) -> None:
-        """Wait for answers for so many seconds, and let those go on that have all of theirs."""
+        """Wait for answers for so many seconds, and let those go on that have all of theirs.
+
+        Whatever is raised meanwhile, the answers that have come stay with the loop: another call of
+        this goes on with them.
+        """
         came: list[tuple[Running, int, Ended[Any]]] = []
+        timeout = 0.0 if self._complete else timeout
         try:
             came.append(self._answered.get(timeout=max(0.0, min(timeout, TICK))))
             while True:
@@ -179,6 +186,11 @@ class Loop:
             pass
         if came:
             self._hear(came)
+        while self._complete:
+            running = self._complete.popleft()
+            answers = [answer for answer in running.answers if answer is not None]
+            running.answers = []
+            self._go_on(running, partial(running.delivery.send, answers))
 
     def probe_closure(self) -> None:
         """Ask, where it is time, whether what has closed the gate is over."""
@@ -339,20 +351,6 @@ class Loop:
         run = self.run
         run.made += sum(not isinstance(ended.error, Withheld) for _, _, ended in came)
         lines = log_calls(run.using, [ended.record for _, _, ended in came])
-        # A content that is refused may be the fault of its row.
-        errors = [
-            ended.error
-            for running, _, ended in came
-            if not (isinstance(ended.error, ContentRefused) and _carries_rows(running.step))
-        ]
-        run.report(errors)
-        effects = {effect(error) for error in errors}
-        self._look_again |= Effect.FAULT in effects
-        if effects & {Effect.LIMITED, Effect.CLOSED}:
-            # The gate is shut: what has its slot, and was not sent yet, is not sent now.
-            self._slots = []
-            self._setback.set()
-            self._setback = threading.Event()
         for (running, index, ended), line in zip(came, lines, strict=True):
             running.answers[index] = Answer(ended.result, ended.error, line)
             if _is_silent(ended) and not _is_probe(running.step):
@@ -360,9 +358,21 @@ class Loop:
         for running in dict.fromkeys(each for each, _, _ in came):
             if not running.in_flight:
                 self._calling.remove(running)
-                answers = [answer for answer in running.answers if answer is not None]
-                running.answers = []
-                self._go_on(running, partial(running.delivery.send, answers))
+                self._complete.append(running)
+        # A content that is refused may be the fault of its row.
+        errors = [
+            ended.error
+            for running, _, ended in came
+            if not (isinstance(ended.error, ContentRefused) and _carries_rows(running.step))
+        ]
+        effects = {effect(error) for error in errors}
+        self._look_again |= Effect.FAULT in effects
+        if effects & {Effect.LIMITED, Effect.CLOSED}:
+            # The gate is shut: what has its slot, and was not sent yet, is not sent now.
+            self._slots = []
+            self._setback.set()
+            self._setback = threading.Event()
+        run.report(errors)
 
 
 def perform(run: Run, delivery: Delivery[T]) -> T:

@@ -10,6 +10,7 @@ import datetime
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -857,8 +858,11 @@ def test_a_database_that_is_locked_after_the_answer_is_waited_for(
     assert lane.done(box) == 1
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.7], ids=["", "long before"])
 @pytest.mark.parametrize("lane", LANES, ids=str)
-def test_a_connection_that_is_cut_after_the_answer_is_opened_again(lane: Lane, box: Sandbox):
+def test_a_connection_that_is_cut_before_the_answer_is_opened_again(
+    lane: Lane, pause: float, box: Sandbox
+):
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no connection to cut.")
     row = lane.make()
@@ -878,6 +882,7 @@ def test_a_connection_that_is_cut_after_the_answer_is_opened_again(lane: Lane, b
                     cursor.execute(f"KILL {int(backend)}")
         finally:
             other.close()
+        time.sleep(pause)
 
     box.after(cut, path=f"^{lane.path}$")
     drain(20)

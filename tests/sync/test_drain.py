@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from conversion_sync.api import Client
 from conversion_sync.api.request import Request
@@ -22,6 +22,7 @@ from conversion_sync.models import (
     Wakeup,
 )
 from conversion_sync.models.clock import db_now
+from conversion_sync.sync import turns
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.loop import Loop
@@ -231,6 +232,36 @@ def test_what_waits_between_its_calls_leaves_no_room_to_others(conversion, setti
     assert made.most == 1
     assert not conversion.contacts
     assert len(conversion.companies) == 1
+
+
+def test_a_database_that_fails_costs_no_answer_of_a_call_on_its_way(conversion, monkeypatch):
+    conversion.app.troubles.latency = 0.8
+    row, real, raised = contact(), turns.due, list[OperationalError]()
+    made = CallsUnderWay(Client.make)
+
+    def due(using: str) -> Any:
+        if made.most and not raised:
+            raised.append(OperationalError("gone"))
+            raise raised[0]
+        return real(using)
+
+    monkeypatch.setattr(Client, "make", made)
+    monkeypatch.setattr(turns, "due", due)
+    report = drain()
+    assert raised
+    assert (fresh(row).sync_status, report.synced, report.calls) == (Status.SYNCED, 1, 1)
+
+
+def test_a_database_that_stays_away_ends_the_drain(conversion, settings, monkeypatch):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CALL_DEADLINE": 0.5}
+    contact()
+
+    def due(using: str) -> Any:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(turns, "due", due)
+    with pytest.raises(OperationalError, match="gone"):
+        drain()
 
 
 class CallsUnderWay:

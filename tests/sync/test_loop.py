@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from conversion_sync.api import Bug, ConfigurationError, NotFound, NotSent, Withheld
 from conversion_sync.api.errors import NoAnswer, RateLimited
@@ -71,7 +71,7 @@ def test_calls_at_once_have_a_slot_each_and_are_answered_in_their_order(conversi
 
 
 def test_the_calls_of_several_deliveries_are_on_their_way_at_once(conversion, run):
-    conversion.delay = 0.5
+    conversion.app.troubles.latency = 0.5
     loop = Loop(run)
     running = [Running("contact", ask(f"{n}@x.example")) for n in range(6)]
     began = time.monotonic()
@@ -147,6 +147,30 @@ def test_an_endpoint_that_says_nothing_is_noted_but_not_for_a_probe(conversion, 
     assert isinstance(running[0].result[0].error, NoAnswer)
 
 
+def test_what_is_raised_at_the_end_of_one_delivery_costs_no_other_its_answers(conversion, run):
+    ended = list[str]()
+
+    def on_end(running: Running) -> None:
+        ended.append(running.name)
+        if running.name == "a":
+            raise OperationalError("gone")
+
+    loop = Loop(run, on_end)
+    running = [Running(name, ask()) for name in "ab"]
+    for each in running:
+        loop.start(each)
+    loop.serve()
+    while loop._answered.qsize() < 2:
+        time.sleep(0.01)
+    with pytest.raises(OperationalError):
+        loop.take_in(1)
+    assert loop.is_busy()
+    loop.take_in(1)
+    assert ended == ["a", "b"]
+    assert isinstance(running[1].result[0].error, NotFound)
+    assert not loop.is_busy()
+
+
 # Slots
 
 
@@ -187,7 +211,7 @@ def test_who_has_its_slots_goes_before_others_that_wait(conversion, run):
 
 
 def test_no_call_begins_when_the_time_of_the_run_is_over(conversion):
-    conversion.delay = 0.4
+    conversion.app.troubles.latency = 0.4
 
     def delivery() -> Delivery[None]:
         yield Calls([api.get_contact(NOBODY)])

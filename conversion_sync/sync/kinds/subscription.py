@@ -113,8 +113,7 @@ class OtherChanges(_Changes):
 
     def _ask(self, run: Run, claim: Claim) -> Delivery[dict[int, RemoteContact]]:
         """Ask Conversion about those whom our own upsert did not just create."""
-        made = claim.table().filter(consent.is_created_by_us(run.using), pk__in=claim.pks)
-        made_by_us = set(made.values_list("pk", flat=True))
+        made_by_us = consent.created_by_us(claim)
         rows = [row for row in claim.rows if row.pk not in made_by_us]
         found: dict[int, RemoteContact] = {}
         step = max(1, conf.concurrency)
