@@ -66,7 +66,7 @@ def check_company(item: Mapping[str, Any]) -> Problem:
     id = item.get("id")
     if not isinstance(id, str) or not id.strip():
         return "id is required"
-    if not isinstance(item.get("baseDomain", ""), str):
+    if not isinstance(item.get("baseDomain"), str | None):
         return "baseDomain must be a string"
     return _variables(item)
 

@@ -53,6 +53,7 @@ def test_a_subscription_needs_an_email():
     [
         ({"id": "1"}, None),
         ({"id": "1", "baseDomain": "x.example"}, None),
+        ({"id": "1", "baseDomain": None}, None),
         ({"id": 1}, "id is required"),
         ({"id": " "}, "id is required"),
         ({"id": "1", "baseDomain": 7}, "baseDomain must be a string"),

@@ -210,6 +210,17 @@ def test_a_blank_where_a_value_was_pushed_is_sent_as_null_once(conversion):
 
 
 @pytest.mark.django_db
+def test_a_domain_and_reference_data_that_are_blank_now_are_cleared(conversion):
+    staff, acme = contact(external_contact={"crm": 7}), company(base_domain="a.example")
+    push()
+    Contact.objects.filter(pk=staff.pk).update(external_contact={})
+    Company.objects.filter(pk=acme.pk).update(base_domain="")
+    assert push().failed == 0
+    assert conversion.contacts[ANN]["externalContact"] is None
+    assert conversion.companies["C1"]["baseDomain"] is None
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("lost", ["drop_before", "drop_after"])
 def test_a_null_is_sent_until_it_is_confirmed(conversion, lost):
     row = synced_contact(title="Boss")
