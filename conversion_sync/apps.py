@@ -21,11 +21,13 @@ class ConversionSyncConfig(AppConfig):
         from conversion_sync import checks, queues
         from conversion_sync.mirrors.setting_up import connect
         from conversion_sync.models.fixtures import complete_fixture
+        from conversion_sync.sync import steps, upgrade
         from conversion_sync.sync.completing import after_migrate
 
         checks.register()
         queues.connect()
         connect()
+        steps.register(steps.Step(upgrade.NAME, upgrade.waiting, upgrade.step))
         pre_save.connect(complete_fixture, dispatch_uid="conversion_sync.fixture")
         post_migrate.connect(
             after_migrate, sender=self, dispatch_uid="conversion_sync.after_migrate"

@@ -20,6 +20,7 @@ from conversion_sync.models.state import Status
 from conversion_sync.models.subscription import Subscription
 from conversion_sync.models.subscription_change import SubscriptionChange
 from conversion_sync.models.synced import SyncedModel
+from conversion_sync.models.upgrade import Upgrade
 from conversion_sync.models.wakeup import Wakeup
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "SubscriptionChange",
     "SyncedModel",
     "SyncedQuerySet",
+    "Upgrade",
     "Wakeup",
     "attributed",
 ]

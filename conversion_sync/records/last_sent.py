@@ -55,7 +55,7 @@ def is_as_sent(row: Record, snapshot: Snapshot) -> bool:
 
 def stored_anew(payload: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """What an earlier release has stored, as this one stores it; None: it is so already."""
-    if payload is None or not _is_of_wire(payload):
+    if not isinstance(payload, Mapping) or not _is_of_wire(payload):
         return None
     return payload_of(_of_wire(payload), v1.NAME)
 

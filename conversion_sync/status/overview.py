@@ -22,6 +22,7 @@ from conversion_sync.models import (
 from conversion_sync.models.clock import believed, db_now
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.status.estimates import about, table_sizes
+from conversion_sync.sync import upgrade
 from conversion_sync.sync.clock import due_all_the_same
 from conversion_sync.sync.gate import Gate, GateState
 from conversion_sync.sync.kinds import KINDS, MODELS
@@ -269,6 +270,7 @@ _CHANNELS: Mapping[str, str | Promise] = {
     **{kind.name: kind.label for kind in KINDS},
     RENAMES: gettext_lazy("new names of companies"),
     JOBS: gettext_lazy("bulk jobs"),
+    upgrade.NAME: gettext_lazy("what an upgrade has left to be done"),
 }
 
 
