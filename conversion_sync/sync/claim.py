@@ -16,13 +16,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connections
-from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.db.models.functions import Cast
+from django.db.models import Case, F, Q, QuerySet, When
 
 from conversion_sync import signals
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
 from conversion_sync.models import Record, Status, SubscriptionChange, SyncedModel
+from conversion_sync.models.by_row import update_by_row
 from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.state import DOUBT
@@ -46,6 +46,7 @@ from conversion_sync.sync.states import (
     has_had_enough,
     in_seconds,
     since,
+    storable,
     tried_in_vain,
 )
 from conversion_sync.sync.transactions import close_broken, short_transaction
@@ -274,16 +275,23 @@ def _see_that_all_is_there(row: Any) -> None:
 
 def _refuse(claim: Claim, errors: Mapping[int, Exception]) -> None:
     """Fail rows that can't be sent as they are; each says why."""
-    for pk, error in errors.items():
-        claim.refused[pk] = in_words(error)
-        match error:
-            case ValidationError():
-                code = ErrorCode.VALIDATION_ERROR
-            case Unstorable():
-                code, claim.refused[pk] = ErrorCode.UNSTORABLE, str(error)
-            case _:
-                code = ErrorCode.UNSENDABLE
-        claim.table().filter(pk=pk).update(**failed(code, claim.refused[pk]))
+    codes = {pk: _code(error) for pk, error in errors.items()}
+    texts = {
+        pk: storable(str(error)) if isinstance(error, Unstorable) else in_words(error)
+        for pk, error in errors.items()
+    }
+    own: dict[str, Mapping[int, Any]] = {"last_error_code": codes, "last_error_message": texts}
+    write(claim, [*errors], failed("", ""), own)
+    claim.refused |= texts
+
+
+def _code(error: Exception) -> ErrorCode:
+    match error:
+        case ValidationError():
+            return ErrorCode.VALIDATION_ERROR
+        case Unstorable():
+            return ErrorCode.UNSTORABLE
+    return ErrorCode.UNSENDABLE
 
 
 def _stamp(claim: Claim) -> None:
@@ -324,29 +332,15 @@ def write(
     claim: Claim,
     pks: Collection[int],
     columns: dict[str, Any],
-    own: dict[str, dict[int, Any]],
+    own: Mapping[str, Mapping[int, Any]],
 ) -> None:
-    """Write columns of rows: the same for all, and ``own``, by name and primary key, for each.
+    """Write columns of rows of a claim in one UPDATE; see `update_by_row`.
 
     No transaction writes a row of a claim twice. PostgreSQL would look at its references once
     more when the transaction ends, and would wait there, with the rows locked, for a host that
     holds the contact or the company: a deadlock, as soon as the host wants one of these rows.
     """
-    if not pks:
-        return
-    for name, values in own.items():
-        if here := {pk: value for pk, value in values.items() if pk in pks}:
-            columns = columns | {name: _each(claim, name, here)}
-    claim.table().filter(pk__in=pks).update(**columns)
-
-
-def _each(claim: Claim, name: str, values: dict[int, Any]) -> Any:
-    """The assignment of a column that differs from row to row."""
-    column: Any = claim.model._meta.get_field(name)
-    cases = [When(pk=pk, then=Value(value, column)) for pk, value in values.items()]
-    chosen = Case(*cases, default=F(name), output_field=column)
-    casted = connections[claim.using].features.requires_casted_case_in_updates
-    return Cast(chosen, column) if casted else chosen
+    update_by_row(claim.table(), pks, columns, own)
 
 
 def held(claim: Claim, pks: Collection[int]) -> QuerySet[Any]:

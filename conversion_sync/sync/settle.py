@@ -193,25 +193,29 @@ class _Settling:
         """Group the rows by what is written of them, and write each group at once."""
         decided = [(row, replace(o, decision=self._decide(row, o))) for row, o in rows]
         opt_outs = self._standing_opt_outs(decided)
-        groups = defaultdict[tuple[Outcome, int, bool, bool], list[Any]](list)
+        groups = defaultdict[tuple[Outcome, int, bool, bool], dict[int, Outcome]](dict)
         for row, outcome in decided:
             changed = self.is_record and self._is_changed(row)
-            shared = replace(outcome, remote_id="")
-            groups[shared, row.attempts, changed, row.pk in opt_outs].append(row)
+            # What was changed may say something else by now: see ``_still_unstorable``.
+            shared = outcome if changed else _without_words(outcome)
+            key = (replace(shared, remote_id=""), row.attempts, changed, row.pk in opt_outs)
+            groups[key][row.pk] = outcome
             if not changed:
                 settled[outcome.decision].append(row.pk)
-        names = {row.pk: storable(outcome.remote_id)[:255] for row, outcome in decided}
-        for (outcome, attempts, changed, is_out), members in groups.items():
-            columns = self._columns(outcome, attempts)
+        remote_ids = {row.pk: row.remote_id for row, _ in decided}
+        for (_, attempts, changed, is_out), outcomes in groups.items():
+            columns = self._columns(next(iter(outcomes.values())), attempts)
+            own = self._own(outcomes, remote_ids)
             if changed:
                 columns |= self._due_again(F("priority")) | _still_unstorable(columns)
+            else:
+                own |= _words(outcomes)
             if is_out:
                 columns["subscription_status"] = OUT
                 if columns["due_at"] is not None:
                     # The opt-out may have to wait for it.
                     columns["priority"] = PERSON
-            own = self._own(members, names) if outcome.decision is Decision.SYNCED else {}
-            write(self.claim, {row.pk for row in members}, columns, own)
+            write(self.claim, outcomes.keys(), columns, own)
         if opt_outs:
             reentry.enter(self.claim.using, opt_outs.values())
 
@@ -294,18 +298,26 @@ class _Settling:
             "failing_since": since(),
         }
 
-    def _own(self, rows: Sequence[Any], names: dict[int, str]) -> dict[str, dict[int, Any]]:
-        """How the vendor calls each of the rows, and what it has of them, where that is new."""
+    def _own(
+        self, outcomes: Mapping[int, Outcome], remote_ids: Mapping[int, str]
+    ) -> dict[str, dict[int, Any]]:
+        """How the vendor calls each of the rows, and what it has of them, where that is new.
+
+        Args:
+            remote_ids: what the vendor called the rows before.
+        """
+        arrived = [pk for pk, made in outcomes.items() if made.decision is Decision.SYNCED]
+        names = {pk: storable(outcomes[pk].remote_id)[:255] for pk in arrived}
         own: dict[str, dict[int, Any]] = {
-            "remote_id": {r.pk: names[r.pk] for r in rows if names[r.pk] not in ("", r.remote_id)}
+            "remote_id": {pk: n for pk, n in names.items() if n not in ("", remote_ids[pk])}
         }
         if self.is_record:
             payloads = self.claim.payloads
             # What was cleared is done with, now that it is confirmed.
             own["sent_payload"] = {
-                row.pk: payload_of(payloads[row.pk].without_cleared())
-                for row in rows
-                if payloads[row.pk].cleared
+                pk: payload_of(payloads[pk].without_cleared())
+                for pk in arrived
+                if payloads[pk].cleared
             }
         return own
 
@@ -325,6 +337,22 @@ class _Settling:
         ):
             return True
         return outcome.in_doubt and self._is_as_stamped(row)
+
+
+def _without_words(outcome: Outcome) -> Outcome:
+    """The outcome without what it says; whether it says anything is left."""
+    return replace(outcome, code="?" if outcome.code else "", message="")
+
+
+def _words(outcomes: Mapping[int, Outcome]) -> dict[str, dict[int, Any]]:
+    """What is said of each of the rows, where that is not the same of all."""
+    said = {(made.code, made.message) for made in outcomes.values()}
+    if len(said) == 1 or any(made.decision is Decision.SYNCED for made in outcomes.values()):
+        return {}
+    return {
+        "last_error_code": {pk: storable(made.code)[:64] for pk, made in outcomes.items()},
+        "last_error_message": {pk: storable(made.message) for pk, made in outcomes.items()},
+    }
 
 
 def _still_unstorable(columns: Mapping[str, Any]) -> dict[str, Any]:
