@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.api import StatusChange
 from conversion_sync.models import Contact, Status, SubscriptionChange
@@ -159,3 +161,20 @@ def test_an_edit_alone_does_not_keep_a_claim_from_being_renewed():
     taken = claim()
     Contact.objects.update(first_name="Ann")
     assert renew(taken, taken.pks) == {row.pk}
+
+
+def test_rows_that_are_refused_each_for_a_reason_of_its_own_are_one_statement():
+    def refuse(row):
+        raise ValidationError(f"Not “{row.email}”.") if row.pk % 2 else KeyError(row.email)
+
+    rows = [contact(f"c{n}@x.example") for n in range(6)]
+    with CaptureQueriesContext(connection) as queries:
+        refused = claim(payload=refuse)
+    assert sum(q["sql"].startswith("UPDATE") for q in queries) == 1
+    assert set(refused.refused) == {row.pk for row in rows}
+    for row in rows:
+        found, odd = fresh(row), row.pk % 2
+        assert found.sync_status == Status.FAILED
+        assert found.last_error_code == ("VALIDATION_ERROR" if odd else "UNSENDABLE")
+        text = f"Not “{row.email}”." if odd else f"KeyError: {row.email!r}"
+        assert found.last_error_message == refused.refused[row.pk] == text

@@ -68,16 +68,16 @@ JSON: dict[type[SyncedModel], str] = {
 
 
 def spoil(row: SyncedModel) -> None:
-    """Have the row raise when it is loaded."""
+    """Have the row raise when it is loaded to be sent."""
     match VENDOR:
         case "postgresql":
             # 9999-12-31 23:59 in New York: the database takes it, its driver does not.
-            assign(row, "created_at", "10000-01-01 04:59:00+00")
+            assign(row, "last_attempt_at", "10000-01-01 04:59:00+00")
         case "mysql":
             # Valid for the database; Python refuses to read a number of so many digits.
             assign(row, JSON[type(row)], f'{{"a": {"1" * 5000}}}')
         case _:
-            assign(row, "created_at", "2026-13-01 00:00:00")
+            assign(row, "last_attempt_at", "2026-13-01 00:00:00")
 
 
 def deep(levels: int) -> str:

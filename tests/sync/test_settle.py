@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.api import StatusChange
 from conversion_sync.models import ApiCall, Contact, Engagement, Status, SubscriptionChange
@@ -241,3 +243,47 @@ def test_what_another_claim_has_taken_over_is_no_longer_kept(monkeypatch):
     monkeypatch.setattr(settling, "locking", lambda rows, skip_locked: rows.none())
     assert settle_all(taken) == 0
     assert taken.unsettled == {}
+
+
+# Few statements
+
+
+def test_rows_that_settle_alike_are_one_statement_whatever_is_said_of_each():
+    rows = [contact(f"c{n}@x.example") for n in range(6)]
+    taken = claim()
+    with CaptureQueriesContext(connection) as queries:
+        settle(
+            taken,
+            {
+                row.pk: Outcome(Decision.FAILED, f"CODE_{n % 2}", f"“{n}”\0")
+                for n, row in enumerate(rows)
+            },
+        )
+    assert sum(q["sql"].startswith("UPDATE") for q in queries) == 1
+    for n, row in enumerate(rows):
+        found = fresh(row)
+        assert (found.sync_status, found.claim) == (Status.FAILED, None)
+        assert (found.last_error_code, found.last_error_message) == (f"CODE_{n % 2}", f"“{n}”")
+
+
+def test_a_batch_that_came_to_this_and_that_writes_each_row_once():
+    rows = [contact(f"c{n}@x.example") for n in range(6)]
+    taken = claim()
+    made = [
+        Outcome(Decision.SYNCED, remote_id="one"),
+        Outcome(Decision.SYNCED, remote_id="two"),
+        Outcome(Decision.RETRY, "A", "a", counts=True),
+        Outcome(Decision.RETRY, "B", "b", counts=True),
+        Outcome(Decision.HOLD),
+        Outcome(Decision.HOLD, "C", "c"),
+    ]
+    with CaptureQueriesContext(connection) as queries:
+        settle(taken, {row.pk: outcome for row, outcome in zip(rows, made, strict=True)})
+    assert sum(q["sql"].startswith("UPDATE") for q in queries) == 4
+    found = [fresh(row) for row in rows]
+    assert [row.remote_id for row in found] == ["one", "two", "", "", "", ""]
+    assert [row.last_error_code for row in found] == ["", "", "A", "B", "", "C"]
+    assert [row.last_error_message for row in found] == ["", "", "a", "b", "", "c"]
+    assert [row.attempts for row in found] == [0, 0, 1, 1, 0, 0]
+    # They come again together.
+    assert found[2].due_at == found[3].due_at

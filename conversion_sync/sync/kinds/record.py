@@ -32,7 +32,7 @@ class Records(Batches):
         raise NotImplementedError
 
     def rows(self, using: str) -> Rows:
-        return self.table(using).exclude(_KEYLESS)
+        return super().rows(using).exclude(_KEYLESS)
 
     def obsolete(self, using: str) -> Condition:
         return _KEYLESS
