@@ -24,6 +24,8 @@ from conversion_sync.models import (
     Engagement,
     SubscriptionChange,
 )
+from conversion_sync.records.last_sent import payload_of
+from conversion_sync.records.snapshot import Snapshot
 
 __all__ = ["fill"]
 
@@ -146,12 +148,12 @@ def _state(model: type[Any], number: int, last: int) -> dict[str, Any]:
     }
 
 
-def _record(key: str, state: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
+def _record(key: str, state: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
     return state | {
         "key": key,
         "sent_revision": 2,
         "sent_key": key,
-        "sent_payload": json.dumps(payload),
+        "sent_payload": json.dumps(payload_of(Snapshot(key, variables))),
         "synced_revision": 2 if state["sync_status"] == "SYNCED" else 1,
     }
 
@@ -239,7 +241,9 @@ def _deletion(number: int, last: int) -> dict[str, Any]:
         "id": number,
         "kind": "contact",
         "key": f"gone.{number}@company-{number}.example",
+        "spelling": "",
         "successor_id": None,
+        "only_asks": False,
         "requested_by": "mia",
         **_state(Deletion, number, last),
     }
