@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -21,10 +21,10 @@ from conversion_sync.models import (
     Contact,
     Engagement,
     Subscription,
-    SubscriptionChange,
     SyncedModel,
 )
 from conversion_sync.models.validators import name_clash
+from conversion_sync.records.upsert import opted_out
 from conversion_sync.records.write import locked
 
 __all__ = ["TABLES", "Columns", "Known", "Table"]
@@ -244,7 +244,8 @@ class Contacts(Table):
         known = super().look_up(using, lines, columns)
         if title := columns.known.get("subscription_status"):
             keys = [self.key_of(line, columns) for line in lines if line.cells[title]]
-            known.opted_out = _opted_out(using, known.rows, keys)
+            pks = {key: row.pk for key, row in known.rows.items()}
+            known.opted_out = opted_out(using, [(pks.get(key), key) for key in keys])
         if title := columns.known.get("company_name"):
             known.companies = _by_name(using, {line.cells[title] for line in lines} - {""})
         return known
@@ -280,16 +281,6 @@ def _by_name(using: str, names: Collection[str]) -> dict[str, int]:
     found = list(rows.values_list("company_name", "pk"))
     counts = Counter(name for name, _pk in found)
     return {name: pk for name, pk in found if counts[name] == 1}
-
-
-def _opted_out(using: str, rows: Mapping[str, Any], keys: Iterable[str]) -> frozenset[str]:
-    people = [(rows[key].pk if key in rows else None, key) for key in keys]
-    if not people:
-        return frozenset()
-    standing = SubscriptionChange.standing_opt_outs(using, people)
-    return frozenset(
-        key for (_pk, key), change in zip(people, standing, strict=True) if change is not None
-    )
 
 
 class Engagements(Table):
