@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -67,15 +68,21 @@ class Call:
     Args:
         before_sending: called right before the first byte is sent; what it raises ends the call
             unsent.
+        turn: called before that, with the connection open; it returns when the call may begin.
 
     Attributes:
         done: set when ``response`` or ``error`` is.
         head: the response without its body, once its head has come.
     """
 
-    def __init__(self, before_sending: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        before_sending: Callable[[], None] | None = None,
+        turn: Callable[[], None] | None = None,
+    ) -> None:
         self.done = threading.Event()
         self.before_sending = before_sending
+        self._turn, self._waited, self._waits_since = turn, 0.0, 0.0
         self.response: HttpResponse | None = None
         self.error: BaseException | None = None
         self.head: HttpResponse | None = None
@@ -88,6 +95,23 @@ class Call:
     def status(self) -> int | None:
         """The HTTP status, where the head of an answer has come."""
         return None if self.head is None else self.head.status
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the call has waited for its turn, up to now."""
+        since = self._waits_since
+        return self._waited + (time.monotonic() - since if since else 0.0)
+
+    def await_turn(self) -> None:
+        """Wait until the call may begin. Whatever the turn raises ends the call unsent."""
+        if self._turn is None:
+            return
+        turn, self._turn = self._turn, None
+        self._waits_since = time.monotonic()
+        try:
+            turn()
+        finally:
+            self._waited, self._waits_since = self.waited, 0.0
 
     def enter(self, phase: Phase) -> None:
         """Go on to the phase.

@@ -79,7 +79,11 @@ class Client:
         return f"<{type(self).__name__} {transport.base_url if transport else ''}>"
 
     def make(
-        self, request: Request[T], *, before_sending: Callable[[], None] | None = None
+        self,
+        request: Request[T],
+        *,
+        before_sending: Callable[[], None] | None = None,
+        turn: Callable[[], None] | None = None,
     ) -> Answer[T]:
         """Make one call, and return what came of it, errors too.
 
@@ -89,9 +93,19 @@ class Client:
         Args:
             before_sending: called right before the first byte is sent, in another thread. Where it
                 raises `Withheld`, nothing is sent.
+            turn: called before that in the same thread, with the connection open; it returns when
+                the call may begin, which is then what the record says and the deadline counts from.
+                It may raise `Withheld`, too.
         """
         started_at, started = time.time(), time.monotonic()
-        status, answer = self._try(request, before_sending)
+
+        def begin() -> None:
+            nonlocal started_at, started
+            if turn is not None:
+                turn()
+                started_at, started = time.time(), time.monotonic()
+
+        status, answer = self._try(request, before_sending, begin)
         error = answer.error
         record = CallRecord(
             endpoint=request.endpoint,
@@ -169,12 +183,15 @@ class Client:
         return cast(T, answer.result)
 
     def _try(
-        self, request: Request[T], before_sending: Callable[[], None] | None
+        self,
+        request: Request[T],
+        before_sending: Callable[[], None] | None,
+        turn: Callable[[], None],
     ) -> tuple[int | None, Answer[T]]:
         """Return the HTTP status of a call, and what came of it, without a record."""
         status: int | None = None
         try:
-            response = self._transport.send(request, before_sending)
+            response = self._transport.send(request, before_sending, turn)
             status = response.status
             envelope = IN_USE.read_envelope(
                 status, response.headers, response.body, request.endpoint

@@ -96,6 +96,8 @@ class _Telling(HTTPConnection):
         # A proxy's CONNECT is sent while connecting; it is not the request.
         if not self._connecting and (call := current_call()):
             call.attach(self._handle)
+            if call.phase is not Phase.SENDING:
+                call.await_turn()
             if call.phase is not Phase.SENDING and not _is_quiet(self.sock):
                 raise _SpokeFirstError("The server spoke before it was asked.")
             call.enter(Phase.SENDING)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -104,13 +105,18 @@ class Transport:
         return f"<{type(self).__name__} {self.base_url}>"
 
     def send(
-        self, request: Request[Any], before_sending: Callable[[], None] | None = None
+        self,
+        request: Request[Any],
+        before_sending: Callable[[], None] | None = None,
+        turn: Callable[[], None] | None = None,
     ) -> HttpResponse:
         """Send one request and return its answer, whatever its status but 3xx. Never retries.
 
         Args:
             before_sending: called right before the first byte, in another thread; what it raises
                 keeps the request here.
+            turn: called before that, when the connection is open; it returns when the call may
+                begin. Its time is none of the deadline's; it may raise `Withheld`, too.
 
         Raises:
             NotSent: it certainly never left.
@@ -118,7 +124,7 @@ class Transport:
             NoAnswer: it may have arrived.
             Redirected: the answer was 3xx.
         """
-        response = self._made(Call(before_sending), request)
+        response = self._made(Call(before_sending, turn), request)
         if 300 <= response.status < 400:
             raise Redirected(
                 "The server redirects; it was not followed.",
@@ -158,7 +164,7 @@ class Transport:
         except RuntimeError as error:
             raise NotSent("No thread could be started.", endpoint=request.endpoint) from error
         try:
-            call.done.wait(self.deadline)
+            self._wait_for(call)
         except BaseException:
             call.give_up()
             raise
@@ -172,6 +178,13 @@ class Transport:
             causes.forget_secrets(call.error, self._api_key)
             raise self._failure(call.error, call, request.endpoint) from call.error
         raise self._overdue(call, phase, request.endpoint)
+
+    def _wait_for(self, call: Call) -> None:
+        """Wait until the call has ended, or has taken its time; the wait for its turn is none."""
+        end = time.monotonic() + self.deadline
+        while (left := end + call.waited - time.monotonic()) > 0:
+            if call.done.wait(left):
+                return
 
     def _overdue(self, call: Call, phase: Phase, endpoint: str) -> ConversionError:
         if phase is Phase.PREPARING:

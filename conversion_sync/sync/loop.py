@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from conversion_sync.api import (
     Bug,
@@ -47,6 +47,13 @@ T = TypeVar("T")
 #: Seconds before its slot at which a delivery goes on: as long as a claim takes.
 AHEAD = 0.1
 
+#: Seconds before its slot at which a call connects: it begins when its slot has come.
+CONNECTING = 0.3
+
+#: Seconds after its slot at which a call would meet others: the gate's slots are further apart than
+#: that in all, and the network needs the rest.
+TOO_LATE = 0.1
+
 #: Seconds of waiting for a slot after which the gate may have been shut meanwhile.
 SOON = 0.5
 
@@ -57,6 +64,59 @@ _SETBACK = "Another call was refused meanwhile; it comes again."
 TICK = 0.2
 
 
+#: Where a call is told when its next slot is; None: it has none.
+_Inbox: TypeAlias = "SimpleQueue[float | None]"
+
+
+class _Turn:
+    """When a call may begin, as its own thread sees it.
+
+    Args:
+        slot: on the monotonic clock.
+        setback: set when no further call may be made: another was answered so, or the loop ended.
+        asked: who comes too late asks there for another slot; None: it may be late.
+    """
+
+    def __init__(
+        self, slot: float, setback: threading.Event, asked: SimpleQueue[_Inbox] | None
+    ) -> None:
+        self.setback = setback
+        self._slot, self._asked = slot, asked
+
+    def comes_soon(self) -> bool:
+        """Wait until it is time to connect. Returns whether the call may still be made."""
+        return not self._is_set_back(CONNECTING)
+
+    def wait(self) -> None:
+        """Wait until the call may begin: now, and not a moment ago.
+
+        Raises:
+            Withheld: it may not.
+        """
+        while True:
+            if self._is_set_back(0.0):
+                raise Withheld(_SETBACK)
+            if self._asked is None or time.monotonic() <= self._slot + TOO_LATE:
+                return
+            self._slot = self._another(self._asked)
+
+    def _is_set_back(self, ahead: float) -> bool:
+        return self.setback.wait(max(0.0, self._slot - ahead - time.monotonic()))
+
+    def _another(self, asked: SimpleQueue[_Inbox]) -> float:
+        inbox: _Inbox = SimpleQueue()
+        asked.put(inbox)
+        while not self.setback.is_set():
+            try:
+                slot = inbox.get(timeout=TICK)
+            except Empty:
+                continue
+            if slot is not None:
+                return slot
+            break
+        raise Withheld(_SETBACK)
+
+
 @dataclass(eq=False)
 class Running:
     """A delivery that is under way.
@@ -65,6 +125,7 @@ class Running:
         name: of what it is; calls in flight are counted by it.
         is_urgent: it has the next slots, before others that wait.
         has_begun: it has had a slot; before that it holds nothing.
+        crowds_nobody: nobody else may call meanwhile, so that it needs not be in time.
         is_silent: whether its last call timed out; None: none was made.
         has_ended: with ``result``, or with ``error``.
     """
@@ -75,6 +136,7 @@ class Running:
     step: SlotsNeeded | Calls = field(default_factory=SlotsNeeded)
     answers: list[Answer[Any] | None] = field(default_factory=list)
     has_begun: bool = False
+    crowds_nobody: bool = False
     is_silent: bool | None = None
     has_ended: bool = False
     result: Any = None
@@ -107,6 +169,8 @@ class Loop:
         self._setback = threading.Event()
         self._answered = SimpleQueue[tuple[Running, int, Ended[Any]]]()
         self._complete = deque[Running]()
+        self._asked = SimpleQueue[_Inbox]()
+        self._late = deque[_Inbox]()
         self._workers = Workers()
 
     shut: Shut | None
@@ -140,6 +204,9 @@ class Loop:
 
     def serve(self) -> float:
         """Let those go on for which a slot has come. Returns seconds until it is time for more."""
+        wait = self._serve_late()
+        if wait is not None:
+            return wait
         while self._waiting and self._probing is None:
             running = self._waiting[0]
             if not self._has_room(running):
@@ -164,6 +231,30 @@ class Loop:
                 running.has_begun = True
                 self._go_on(running, partial(running.delivery.send, ()), has_slots=True)
         return TICK
+
+    def _serve_late(self) -> float | None:
+        """Give another slot to calls that were too late for theirs, before all others.
+
+        Returns:
+            Seconds until it is time for more; None: no such call waits.
+        """
+        while not self._asked.empty():
+            self._late.append(self._asked.get())
+        while self._late and self._probing is None:
+            try:
+                wait = self._have_slots(1)
+            except (Shut, ConfigurationError, CallInTransaction) as error:
+                while self._late:
+                    self._late.popleft().put(None)
+                if isinstance(error, Shut):
+                    self._close(error)
+                return None
+            if wait is None:
+                return TICK
+            if wait > AHEAD:
+                return wait - AHEAD
+            self._late.popleft().put(self._slots.pop(0))
+        return None
 
     def _has_room(self, running: Running) -> bool:
         """Whether no more calls than may be are on their way if those of this delivery begin."""
@@ -249,7 +340,7 @@ class Loop:
 
     def _probe(self, slots: list[float]) -> Running:
         """Have a harmless call made before any other."""
-        probe = Running("", _probe())
+        probe = Running("", _probe(), crowds_nobody=True)
         self._probing = probe
         self._slots = []
         self.start(probe)
@@ -328,7 +419,8 @@ class Loop:
                 withheld: Ended[Any] = Ended(None, Withheld(WORDS), None)
                 self._answered.put((running, index, withheld))
                 continue
-            call = partial(_make, api, request, slots[index], lease, setback)
+            turn = _Turn(slots[index], setback, None if running.crowds_nobody else self._asked)
+            call = partial(_make, api, request, turn, lease)
             job = partial(self._call, call, running, index)
             try:
                 self._workers.submit(Job(job, threading.Event()))
@@ -419,26 +511,24 @@ def _carries_rows(step: SlotsNeeded | Calls) -> bool:
 def _make(
     api: Client,
     request: Request[Any],
-    slot: float,
+    turn: _Turn,
     lease: Lease | None,
-    setback: threading.Event,
 ) -> Ended[Any]:
-    """Make a call in its slot.
+    """Make a call in its slot, by a connection that is open before.
 
     Args:
         lease: of the rows that it carries; None: it carries none.
-        setback: set when no further call may be made: another was answered so, or the loop ended.
     """
 
     def check() -> None:
-        if setback.is_set():
+        if turn.setback.is_set():
             raise Withheld(_SETBACK)
         if lease is not None:
             lease.check()
 
-    if setback.wait(max(0.0, slot - time.monotonic())):
+    if not turn.comes_soon():
         return Ended(None, Withheld(_SETBACK), None)
-    return api.make(request, before_sending=check)
+    return api.make(request, before_sending=check, turn=turn.wait)
 
 
 def _is_silent(ended: Ended[Any]) -> bool:

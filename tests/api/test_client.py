@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -322,6 +323,35 @@ def test_what_withholds_a_call_right_before_its_first_byte_keeps_it_here(local, 
 
     assert isinstance(answer.error, Withheld)
     assert (answer.error.message, answer.record.error_code) == ("Not now.", "WITHHELD")
+    assert box.calls == []
+
+
+def test_the_wait_for_its_turn_is_none_of_the_time_of_a_call(box):
+    client, order = Client(KEY, box.base_url, deadline=2), []
+
+    def turn():
+        order.append("turn")
+        time.sleep(2.5)
+
+    answer = client.make(
+        v1.get_contact("a@x.example"),
+        before_sending=lambda: order.append("sending"),
+        turn=turn,
+    )
+
+    assert isinstance(answer.error, NotFound)
+    assert answer.record is not None
+    assert answer.record.duration < 2
+    assert order == ["turn", "sending"]
+
+
+def test_a_turn_that_never_comes_keeps_the_call_here(local, box):
+    def turn():
+        raise Withheld("Not now.")
+
+    answer = local.make(v1.get_contact("a@x.example"), turn=turn)
+
+    assert isinstance(answer.error, Withheld)
     assert box.calls == []
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from django.db import OperationalError, transaction
+from urllib3.connection import HTTPConnection
 
 from conversion_sync.api import Bug, ConfigurationError, NotFound, NotSent, Withheld
-from conversion_sync.api.errors import NoAnswer, RateLimited
+from conversion_sync.api.errors import NoAnswer, RateLimited, Unauthorized
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import ApiCall, ApiGate, Contact
 from conversion_sync.models.clock import db_now
+from conversion_sync.sync import remote
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
 from conversion_sync.sync.gate import BREAKER, Gate
-from conversion_sync.sync.loop import Loop, Running, perform
+from conversion_sync.sync.loop import Loop, Running, _Turn, perform
 from conversion_sync.sync.remote import client
 from conversion_sync.sync.run import PROBE, Run
 from conversion_sync.sync.transactions import CallInTransaction
@@ -194,6 +197,69 @@ def test_a_slot_that_is_too_late_is_taken_anew(conversion, run, monkeypatch):
     assert (len(taken), run.made) == (3, 2)
 
 
+def most_in_a_second(moments: Sequence[float]) -> int:
+    moments = sorted(moments)
+    return max(sum(0 <= other - each < 1 for other in moments) for each in moments)
+
+
+def test_calls_whose_connections_open_slowly_crowd_no_others(
+    conversion, settings, run, monkeypatch
+):
+    """The first three connections take so long that their calls meet those behind them."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 4}
+    monkeypatch.setattr(remote, "_clients", {})
+    pauses, real = iter([1.2, 1.2, 1.2]), HTTPConnection.connect
+
+    def connect(self: HTTPConnection) -> None:
+        time.sleep(next(pauses, 0))
+        real(self)
+
+    monkeypatch.setattr(HTTPConnection, "connect", connect)
+    answers = perform(run, ask(*(f"{n}@x.example" for n in range(10))))
+    assert {type(answer.error) for answer in answers} == {NotFound}
+    assert most_in_a_second([call.time for call in conversion.calls]) <= 4
+
+
+def test_calls_that_slept_over_their_slots_take_others(conversion, settings, run, monkeypatch):
+    """The machine stops for a while when the first of eight calls has been made."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 4}
+    real = _Turn._is_set_back
+
+    def waits(turn: _Turn, ahead: float) -> bool:
+        answer = real(turn, ahead)
+        if ahead == 0 and turn not in woken:
+            woken.append(turn)
+            time.sleep(max(0.0, stopped + 2.5 - time.monotonic()))
+        return answer
+
+    woken, stopped = list[_Turn](), time.monotonic()
+    monkeypatch.setattr(_Turn, "_is_set_back", waits)
+    answers = perform(run, ask(*(f"{n}@x.example" for n in range(8))))
+    assert {type(answer.error) for answer in answers} == {NotFound}
+    assert most_in_a_second([call.time for call in conversion.calls]) <= 4
+
+
+def test_what_comes_too_late_is_not_sent_where_the_gate_has_been_shut(
+    conversion, settings, run, monkeypatch
+):
+    real, serve = _Turn.wait, Loop.serve
+
+    def wait(turn: _Turn) -> None:
+        time.sleep(0.2)
+        real(turn)
+
+    def serve_paused(loop: Loop) -> float:
+        if not loop._asked.empty():
+            Gate().pause("Ann")
+        return serve(loop)
+
+    monkeypatch.setattr(_Turn, "wait", wait)
+    monkeypatch.setattr(Loop, "serve", serve_paused)
+    [answer] = perform(run, ask())
+    assert isinstance(answer.error, Withheld)
+    assert not conversion.calls
+
+
 def test_who_has_its_slots_goes_before_others_that_wait(conversion, run):
     order = []
 
@@ -259,19 +325,20 @@ def test_what_has_its_slot_is_not_sent_any_more_once_another_was_refused(convers
         return list((yield Calls(requests, claim, [[row.pk] for row in rows])))
 
     answers = perform(run, delivery())
-    assert [type(a.error) for a in answers] == [RateLimited, Withheld, Withheld]
+    # On a busy machine the first may be late for its slot, and another one is refused.
+    assert Counter(type(a.error) for a in answers) == {RateLimited: 1, Withheld: 2}
     assert len(conversion.calls) == 1
 
 
-@pytest.mark.parametrize("fault", ["429", "401"])
+@pytest.mark.parametrize(("fault", "error"), [("429", RateLimited), ("401", Unauthorized)])
 def test_a_call_that_carries_no_row_is_not_made_either_once_another_was_refused(
-    conversion, settings, run, fault
+    conversion, settings, run, fault, error
 ):
     """The first of three calls, two seconds apart, is refused."""
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 0.5}
     conversion.fail(fault, headers={"Retry-After": "60"})
     answers = perform(run, ask("a@x.example", "b@x.example", "c@x.example"))
-    assert [type(a.error) for a in answers[1:]] == [Withheld, Withheld]
+    assert Counter(type(a.error) for a in answers) == {error: 1, Withheld: 2}
     assert len(conversion.calls) == 1
 
 
