@@ -15,6 +15,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from conversion_sync.models import Company, Contact, Record, Upgrade
+from conversion_sync.models.by_row import update_by_row
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.locking import locking
 from conversion_sync.records.last_sent import stored_anew
@@ -75,12 +76,9 @@ def _look(using: str) -> int:
 
 def _store_anew(rows: QuerySet[Any]) -> None:
     """Store what was last sent of these rows as this release does; not of those others hold."""
-    changed = []
-    for row in locking(rows.only("pk", "sent_payload").order_by("pk"), skip_locked=True):
-        if payload := stored_anew(row.sent_payload):
-            row.sent_payload = payload
-            changed.append(row)
-    rows.model.unmarked.using(rows.db).bulk_update(changed, ["sent_payload"])
+    locked = locking(rows.order_by("pk"), skip_locked=True).values_list("pk", "sent_payload")
+    anew = {pk: made for pk, payload in locked if (made := stored_anew(payload))}
+    update_by_row(rows, list(anew), {}, {"sent_payload": anew})
 
 
 def _finish(rest: Upgrade) -> None:
