@@ -37,7 +37,7 @@ def hold_back(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     if count < AT_LEAST or count <= SHARE * (gone + links.filter(row__isnull=False).count()):
         return
     for plan in leaving:
-        plan.link.state = State.HELD
+        plan.is_held, plan.link.state = True, State.HELD
         plan.link.reason = stored(Message.HELD_BACK, why=plan.leaves)
 
 

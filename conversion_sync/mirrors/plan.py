@@ -26,6 +26,8 @@ class Plan:
         leaves: the reason, if it is to have none.
         is_stuck: by a fault of the site's code, or a value that can't be used: its row stays as it
             is.
+        is_deferred: what it depends on has changed too, and is rendered first.
+        is_held: it would leave, and waits for a person.
         row: of this app, that it gets.
         had, had_key: the primary key and the key of the row that it had.
         was_in_conflict: another source had the row of that key.
@@ -40,6 +42,7 @@ class Plan:
     leaves: str = ""
     is_stuck: bool = False
     is_deferred: bool = False
+    is_held: bool = False
     row: Any = None
     left: int | None = None
     had: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ def render(
     *,
     bulk: bool = True,
     let_leave: bool = False,
+    since: datetime.datetime | None = None,
 ) -> Report:
     """Render these sources of a mirror as they are now, a few statements for all of them.
 
@@ -65,6 +67,8 @@ def render(
         pks: their primary keys, also of those that are gone.
         bulk: nobody waits for the rows.
         let_leave: a person has decided that those may leave that do.
+        since: of engagements: what happened from then on is entered (default: since the mirror
+            began).
 
     Raises:
         OperationalError, InterfaceError: the database failed.
@@ -75,7 +79,7 @@ def render(
                 short_transaction(using),
                 attributed(source="mirror", bulk=bulk, reason=declared.label),
             ):
-                return _Rendering(using, declared, let_leave=let_leave).of(pks)
+                return _Rendering(using, declared, let_leave=let_leave, since=since).of(pks)
         except IntegrityError:
             # Another drain has rendered one of them, or somebody has created a row of a key.
             if not tries_left:
@@ -84,8 +88,16 @@ def render(
 
 
 class _Rendering:
-    def __init__(self, using: str, declared: Declared, *, let_leave: bool) -> None:
-        self.using, self.declared, self.let_leave = using, declared, let_leave
+    def __init__(
+        self,
+        using: str,
+        declared: Declared,
+        *,
+        let_leave: bool,
+        since: datetime.datetime | None,
+    ) -> None:
+        self.using, self.declared = using, declared
+        self.let_leave, self.since = let_leave, since
         self.reader, self.mapping = Reader(declared), fingerprint(declared)
         self.report = Report()
 
@@ -99,7 +111,7 @@ class _Rendering:
         for plan in plans:
             self._classify(plan)
         if self.declared.kind is Kind.ENGAGEMENT:
-            made = enter(self.using, self.declared, plans)
+            made = enter(self.using, self.declared, plans, self.since)
         else:
             made = self._records(plans)
         kept = [plan for plan in plans if not plan.is_deferred]
@@ -142,7 +154,7 @@ class _Rendering:
                 what = "faulty" if link.fault else "excluded"
             elif link.state == State.MIRRORED:
                 what = made.get(plan, "unchanged")
-            elif plan.leaves and plan.had and link.state != State.HELD:
+            elif plan.leaves and plan.had and not plan.is_held:
                 what = "left"
             else:
                 what = link.state.replace(State.GONE, State.EXCLUDED)

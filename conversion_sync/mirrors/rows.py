@@ -120,11 +120,11 @@ class _Assignment:
         here = self.by_link.get(owner.pk)
         if here is None:
             return owner
-        gives = here.leaves and here.link.state != State.HELD
+        gives = here.leaves and not here.is_held
         return None if gives or (here.wants and here.key != plan.key) else owner
 
     def _see_what_is_left(self, plan: Plan) -> None:
-        if plan.is_stuck or plan.is_deferred or plan.link.state == State.HELD:
+        if plan.is_stuck or plan.is_deferred or plan.is_held:
             return
         got = None if plan.row is None else plan.row.pk
         if plan.was_in_conflict and plan.leaves:
@@ -219,7 +219,7 @@ def _companies(using: str, declared: Declared, plans: Iterable[Plan]) -> Mapping
 def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     """Do with the rows that nobody has any more as their mirror says; say so in the links."""
     for plan in plans:
-        if plan.leaves and plan.link.state != State.HELD:
+        if plan.leaves and not plan.is_held:
             _say_why(using, plan)
         elif plan.link.state == State.CONFLICT and plan.had is not None:
             plan.link.left_at = db_now(using)
@@ -252,7 +252,7 @@ def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str
         if plan.had_key
         and not plan.is_deferred
         and (plan.link.row is None or plan.link.key != plan.had_key)
-        and plan.link.state != State.HELD
+        and not plan.is_held
     }
     if not freed:
         return set()

@@ -26,7 +26,7 @@ from conversion_sync.sync.retry import briefly
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.troubles import is_of_the_database
 
-__all__ = ["NAME", "step", "waiting"]
+__all__ = ["NAME", "has_past", "note_past", "step", "waiting"]
 
 logger = logging.getLogger(__name__)
 
@@ -229,6 +229,23 @@ def _model_at(declared: Declared, lookup: str) -> type[models.Model]:
         field = model._meta.pk if name == "pk" else model._meta.get_field(name)
         model = field.related_model or model
     return cast("type[models.Model]", model)
+
+
+def has_past(using: str, declared: Declared) -> bool:
+    """Whether what had happened before the mirror began has still to be told from the rest."""
+    return _beginnings(using, declared).exists()
+
+
+def note_past(using: str, declared: Declared) -> None:
+    """Tell what had happened before the mirror began from what happens since."""
+    while has_past(using, declared):
+        with short_transaction(using):
+            for mark in locking(_beginnings(using, declared)):
+                _go_on(using, mark)
+
+
+def _beginnings(using: str, declared: Declared) -> QuerySet[Any]:
+    return waiting(using).filter(model=declared.label, what=What.BEGUN)
 
 
 # Marks that concern many sources

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 from django.db import connections
 
 from conversion_sync import signals
 from conversion_sync.models.memory import Commit
 
-__all__ = ["announce"]
+__all__ = ["announce", "quiet"]
+
+#: True where the site wants no drain to be asked for: the sweep sends what is saved then.
+quiet: ContextVar[bool] = ContextVar("conversion_sync_quiet", default=False)
 
 
 class _Announcement:
@@ -23,6 +28,8 @@ def announce(using: str) -> Commit:
     Returns:
         The callback, to be passed on to ``follow`` at once: nobody may keep it.
     """
+    if quiet.get():
+        return Commit(using, lambda: None)
     connection = connections[using]
     pending: _Announcement | None = getattr(connection, "_conversion_sync_pending", None)
     if pending is None or pending.done:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from conversion_sync.management.stopping import on_signal
 from conversion_sync.management.words import gate_words, obstacle
 from conversion_sync.models.database import database
 from conversion_sync.status.overview import Overview, overview
@@ -46,14 +44,14 @@ class Command(BaseCommand):
     def _work(self, using: str) -> None:
         worker = Worker(using)
         self.stdout.write("Sending what becomes ready; SIGTERM or Ctrl-C stops.")
-        with _on_signal(worker.stop):
+        with on_signal(worker.stop):
             worker.run()
         self.stdout.write("Stopped.")
 
     def _push(self, using: str) -> None:
         stopped = threading.Event()
         with (
-            _on_signal(stopped.set),
+            on_signal(stopped.set),
             tqdm(
                 total=overview(using).due,
                 desc="Sending",
@@ -91,25 +89,3 @@ def _why(state: Overview) -> str:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
-
-
-@contextmanager
-def _on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """The first SIGTERM or SIGINT stops in order; a second one ends the process as usual."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def heard(_number: int, _frame: object) -> None:
-        restore()
-        stop()
-
-    for number in numbers:
-        signal.signal(number, heard)
-    try:
-        yield
-    finally:
-        restore()

@@ -1,0 +1,158 @@
+"""Engagements and subscriptions by hand, and saves that are suspended."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F, Q
+
+import conversion_sync
+from conversion_sync import mirrors, signals
+from conversion_sync.models import Contact, Engagement, SubscriptionChange, attributed
+from tests.kit import log
+from tests.mirrors.kit import contacts, marks, render
+from tests.mirrors.shop.models import Customer, Plan
+
+pytestmark = pytest.mark.django_db
+
+ANN = "ann@x.example"
+
+
+class CustomerMirror(mirrors.Mirror[Customer]):
+    email = F("email")
+    include = Q(is_active=True)
+
+
+@pytest.fixture
+def customers(mirror):
+    mirror("contact", Customer, CustomerMirror)
+
+
+def track(who, **more):
+    return conversion_sync.track(who, "Call", "We talked.", **more)
+
+
+def test_an_engagement_by_email_creates_the_contact():
+    row = track("Ann@x.example", data={"minutes": 5})
+    assert (row.contact.key, row.name, row.data) == (ANN, "Call", {"minutes": 5})
+    assert track(ANN).contact == row.contact
+
+
+def test_an_engagement_of_a_source_key_is_entered_once():
+    assert track(ANN, source_key="k") == track(ANN, source_key="k")
+    track(ANN)
+    track(ANN)
+    assert Engagement.unmarked.count() == 3
+
+
+def test_an_engagement_of_an_instance_is_one_of_its_contact(customers):
+    with transaction.atomic():
+        customer = Customer.objects.create(email=ANN)
+        row = track(customer)
+    assert row.contact == Contact.objects.get()
+    assert track(row.contact).contact == row.contact
+
+
+def test_an_instance_without_a_contact_is_refused_in_words(customers):
+    with pytest.raises(conversion_sync.NotMirrored, match=r"is_active=True"):
+        track(Customer.objects.create(email=ANN, is_active=False))
+    with pytest.raises(conversion_sync.NotMirrored, match=r"No mirror makes contacts of shop.Plan"):
+        track(Plan.objects.create(name="pro"))
+
+
+@pytest.mark.parametrize("who", ["nobody", "", "a\0@x.example"])
+def test_an_email_that_is_none_is_refused(who):
+    with pytest.raises(ValidationError):
+        track(who)
+    assert contacts() == {}
+
+
+def test_a_text_that_can_not_be_sent_is_refused():
+    with pytest.raises(ValidationError):
+        track(ANN, data={"x": object()})
+
+
+def subscribe(who, status, **more):
+    conversion_sync.set_subscription(who, status, reason="asked us", **more)
+
+
+def test_a_subscription_is_entered_with_its_reason():
+    subscribe(ANN, "SUBSCRIBED", requested_by="anna")
+    assert contacts()[ANN].subscription_status == "SUBSCRIBED"
+    change = SubscriptionChange.unmarked.get()
+    assert (change.reason, change.requested_by) == ("asked us", "anna")
+
+
+def test_an_opt_out_of_who_has_no_contact_goes_by_the_address():
+    subscribe("Ann@x.example", "UNSUBSCRIBED")
+    assert contacts() == {}
+    assert log(ANN) == [("UNSUBSCRIBED", "PENDING")]
+
+
+def test_no_opt_out_is_lifted():
+    Contact.objects.create(email=ANN, subscription_status="UNSUBSCRIBED")
+    subscribe(ANN, "SUBSCRIBED")
+    assert contacts()[ANN].subscription_status == "UNSUBSCRIBED"
+
+
+def test_what_is_around_it_holds():
+    with attributed(requested_by="anna", source="a view"):
+        subscribe(ANN, "UNSUBSCRIBED")
+    change = SubscriptionChange.unmarked.get()
+    assert (change.requested_by, change.source) == ("anna", "a view")
+
+
+@pytest.mark.parametrize(("status", "reason"), [("GONE", "x"), ("SUBSCRIBED", " ")])
+def test_what_says_nothing_is_refused(status, reason):
+    with pytest.raises(ValueError, match=r"status|reason"):
+        conversion_sync.set_subscription(ANN, status, reason=reason)
+
+
+@pytest.fixture
+def heard():
+    found = []
+
+    def hear(**kwargs):
+        found.append(kwargs["using"])
+
+    signals.changed.connect(hear)
+    yield found
+    signals.changed.disconnect(hear)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_saves_that_are_suspended_ask_for_no_drain(customers, heard):
+    with conversion_sync.suspended():
+        Contact.objects.create(email="bob@x.example")
+        Customer.objects.create(email=ANN)
+    assert heard == []
+    assert len(marks()) == 1
+    Customer.objects.create(email="carl@x.example")
+    assert heard == ["default"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_save_beside_those_that_are_suspended_asks(customers, heard):
+    with transaction.atomic():
+        with conversion_sync.suspended():
+            Customer.objects.create(email=ANN)
+        Customer.objects.create(email="carl@x.example")
+        with conversion_sync.suspended():
+            Customer.objects.create(email="dora@x.example")
+    assert heard == ["default"]
+
+
+def test_saves_may_be_not_mirrored_at_all(customers):
+    @conversion_sync.suspended(mirror=False)
+    def load():
+        Customer.objects.create(email=ANN)
+        Customer.marked.update(name="B")
+        Customer.objects.all().delete()
+
+    load()
+    assert marks() == []
+    Customer.objects.create(email=ANN)
+    assert len(marks()) == 1
+    render()
+    assert [*contacts()] == [ANN]
