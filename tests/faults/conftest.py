@@ -18,7 +18,7 @@ API_KEY = "sk_live_very_secret"
 Configure = Callable[..., None]
 
 #: Seconds after which a test has hung.
-LIMIT = 7200 if LONG else 600
+LIMIT = 7200 if LONG else 1800
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -56,6 +56,9 @@ def say(line: str) -> None:
 
 ADA = "ada@x.example"
 
+#: Seconds in which a step of a test ends, on a busy machine too.
+LONG_ENOUGH = 20.0
+
 MODELS: tuple[type[SyncedModel], ...] = (
     Company,
     Contact,
@@ -182,6 +185,11 @@ def in_flight() -> int:
 def attempts(model: type[SyncedModel]) -> int:
     """The sum of the counted tries."""
     return int(model.unmarked.aggregate(sum=Sum("attempts"))["sum"] or 0)
+
+
+def drain_now() -> DrainReport:
+    """Send all that can be sent now, however long that takes; wait for no gate that is shut."""
+    return drain(LONG_ENOUGH, stop=lambda: Gate().state().status != "open")
 
 
 def until_idle(step: float = 20.0, most: int = 500, seconds: float = 1.0) -> list[DrainReport]:

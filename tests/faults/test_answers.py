@@ -23,6 +23,7 @@ from tests.faults.kit import (
     MARKS,
     OPT_OUT,
     Lane,
+    drain_now,
     later,
     now,
     until_idle,
@@ -52,7 +53,7 @@ def test_an_opt_out_that_was_refused_does_not_take_the_answer_of_the_call_before
     kind: str, options: dict[str, Any], box: Sandbox
 ):
     contact = CONTACT.make()
-    drain(2)
+    drain_now()
     # The answer to this call names the person, too.
     contact.first_name = "Augusta"  # type: ignore[attr-defined]  # a contact
     contact.save()
@@ -91,11 +92,11 @@ def test_each_row_arrives_once_with_a_server_that_says_too_much(
 @pytest.mark.parametrize("kind", ["deep", "garbage", "truncated_json"])
 def test_one_unreadable_answer_of_several_touches_no_other(kind: str, box: Sandbox):
     contact: Any = CONTACT.make()
-    drain(2)
+    drain_now()
     for number in range(4):
         Engagement.objects.create(contact=contact, name=f"Call {number}", description="Yes.")
     box.fail(kind, path="engagements", when=lambda body: body["name"] == "Call 2")
-    drain(2)
+    drain_now()
     found = dict(Engagement.objects.values_list("name", "sync_status"))
     assert found.pop("Call 2") == UNCONFIRMED
     assert set(found.values()) == {SYNCED}
@@ -106,7 +107,7 @@ def test_a_mistake_of_ours_in_one_call_of_several_touches_no_other(
     box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     contact: Any = CONTACT.make()
-    drain(2)
+    drain_now()
     for number in range(4):
         Engagement.objects.create(contact=contact, name=f"Call {number}", description="Yes.")
     real, calls = v1.parse_engagement, iter(range(4))
@@ -115,7 +116,7 @@ def test_a_mistake_of_ours_in_one_call_of_several_touches_no_other(
         return real(envelope) if next(calls) else 1 // 0
 
     monkeypatch.setattr(v1, "parse_engagement", parse)
-    drain(2)
+    drain_now()
     found = Engagement.objects.values_list("sync_status", "last_error_code")
     assert sorted(found) == [(SYNCED, "")] * 3 + [(UNCONFIRMED, "BUG")]
 
@@ -137,7 +138,7 @@ def test_a_key_that_the_vendor_echoes_is_in_no_row(
     row = lane.make()
     box.fail("echo", status=status, count=None)
     for _ in range(3):
-        drain(0.5)
+        drain_now()
         later(60)
     found = everything() + caplog.text
     percent = "".join(f"%{ord(char):02X}" for char in API_KEY)
@@ -150,10 +151,10 @@ def test_a_key_that_the_vendor_echoes_is_in_no_row(
 
 def test_a_key_that_the_vendor_echoes_is_in_no_finding(box: Sandbox):
     CONTACT.make()
-    drain(2)
+    drain_now()
     box.fail("echo", count=None)
     jobs.start(BulkJob.Action.COMPARE, Contact)
-    drain(2)
+    drain_now()
     [finding] = BulkJob.objects.get().findings
     assert "***" in json.dumps(finding)
     assert API_KEY not in everything()
@@ -164,7 +165,7 @@ def test_a_key_that_cannot_be_sent_is_in_no_log(
 ):
     CONTACT.make()
     configure(API_KEY="sk_live_very\nsecret")
-    drain(1)
+    drain_now()
     [record] = [each for each in caplog.records if each.exc_info]
     assert record.exc_info is not None
     trace, shown = record.exc_info[2], []

@@ -12,7 +12,18 @@ from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.gate import Gate
 from tests.faults.conftest import Configure
-from tests.faults.kit import COMPANY, CONTACT, LONG, MARKS, OPT_OUT, Lane, later, say, until_idle
+from tests.faults.kit import (
+    COMPANY,
+    CONTACT,
+    LONG,
+    MARKS,
+    OPT_OUT,
+    Lane,
+    drain_now,
+    later,
+    say,
+    until_idle,
+)
 
 pytestmark = MARKS
 
@@ -172,7 +183,7 @@ def test_a_row_that_breaks_the_server_is_isolated_and_neither_opens_the_breaker_
         drains += 1
         Contact.objects.create(email=f"fresh{drains}@x.example")
         fresh += 1
-        drain(2)
+        drain_now()
         # What came meanwhile has arrived, but for a batch-mate of the bad row at its first tries.
         blocked += Gate().state().status != "open"
         later(40)
@@ -193,7 +204,7 @@ def test_a_row_that_breaks_the_server_is_isolated_and_neither_opens_the_breaker_
     for _ in range(40):
         people_before = len(box.contacts)
         Contact.objects.bulk_create([Contact(email=f"later{people_before}@x.example")])
-        drain(0.5)
+        drain_now()
         assert len(box.contacts) == people_before + 1
         later(3 * 3600)
         if not Contact.objects.waiting().exists():
@@ -209,7 +220,7 @@ def test_several_rows_that_break_the_server_are_isolated(box: Sandbox):
     for poison in poisons:
         box.fail("poison", email=poison, count=None)
     for _ in range(12):
-        drain(3)
+        drain_now()
         assert Gate().state().status == "open"
         if len(box.contacts) == 195:
             break
@@ -224,7 +235,7 @@ def test_a_row_on_which_the_server_hangs_ends_up_alone(box: Sandbox, configure: 
     people(40)
     box.fail("hang", count=None, when=lambda body: holds(body or {}, "email", "p7@x.example"))
     for _ in range(16):
-        drain(3)
+        drain_now()
         if Contact.objects.filter(sync_status="SYNCED").count() == 39:
             break
         later(2 * 3600)

@@ -22,7 +22,7 @@ from conversion_sync.sync.gate import Gate, Refusal, Slots
 from conversion_sync.sync.loop import Loop
 from conversion_sync.sync.worker import Worker, push
 from tests.faults.conftest import Configure
-from tests.faults.kit import LANES, MARKS, Lane, in_flight, later, now, say, until_idle
+from tests.faults.kit import LANES, MARKS, Lane, drain_now, in_flight, later, now, say, until_idle
 
 pytestmark = MARKS
 
@@ -49,7 +49,7 @@ def broken(box: Sandbox, gate: Gate) -> None:
     for n in range(5):
         Contact.unmarked.filter(email=f"p{n}@x.example").update(due_at="2020-01-01T00:00Z")
         Contact.unmarked.exclude(email=f"p{n}@x.example").update(due_at="2099-01-01T00:00Z")
-        drain(0.5)
+        drain_now()
     assert (gate.state().status, gate.state().reason) == ("waiting", "UNREACHABLE")
 
 
@@ -65,7 +65,7 @@ def test_the_breaker_opens_after_five_faults_in_a_row_and_its_probes_are_ever_fu
     for probes in range(1, 10):
         later(waits[-1] + 0.1)
         Contact.unmarked.update(due_at="2020-01-01T00:00Z")
-        assert drain(0.5).calls == 1
+        assert drain_now().calls == 1
         assert (len(box.calls), gets(box)) == (5 + probes, probes)
         waits.append(wait_of(gate))
     for wait, full in zip(waits, (2, 4, 8, 16, 32, 64, 128, 256, 300, 300), strict=True):
@@ -128,7 +128,7 @@ def test_where_probes_are_refused_a_fault_is_the_rows_and_a_refusal_is_not(
     box.fail("status", status=403, method="GET", count=None)
     box.fail(kind, method="POST", count=None)
     for _ in range(3):
-        drain(0.5)
+        drain_now()
         later(300)
     assert Contact.unmarked.get().attempts == (2 if counts else 0)
 
@@ -142,7 +142,7 @@ def test_a_probe_that_is_answered_429_waits_as_long_as_that_says(
     box.fail("status", status=429, headers={"Retry-After": seconds} if seconds else {})
     later(300)
     Contact.unmarked.update(due_at="2020-01-01T00:00Z")
-    assert drain(0.5).calls == 1
+    assert drain_now().calls == 1
     assert wait_of(gate) <= 3
     later(4)
     until_idle()
@@ -167,10 +167,10 @@ def test_faults_of_calls_that_were_made_at_once_open_the_breaker_once(
 def test_faults_between_successes_do_not_open_the_breaker(box: Sandbox, gate: Gate):
     for number in range(12):
         people(1, f"good{number}")
-        drain(0.5)
+        drain_now()
         people(1, f"bad{number}")
         box.fail("html", status=502)
-        drain(0.5)
+        drain_now()
     assert gate.state().status == "open"
     until_idle()
     assert len(box.contacts) == 24
@@ -181,7 +181,7 @@ def test_refusals_say_nothing_against_the_channel(status: int, box: Sandbox, gat
     box.fail("status", status=status, code="TEAPOT" if status == 418 else None, count=None)
     for number in range(8):
         people(1, f"p{number}")
-        drain(0.3)
+        drain_now()
     assert gate.state().status == "open"
     assert ApiGate.objects.get().faults == 0
 
@@ -250,7 +250,7 @@ def test_a_wait_that_is_shorter_than_the_drain_is_slept_not_spun(box: Sandbox, g
 def test_nobody_is_told_to_go_on_while_the_gate_is_shut(box: Sandbox, gate: Gate):
     people(600)
     box.fail("status", status=429, headers={"Retry-After": "60"})
-    assert drain(0.5).go_on is False
+    assert drain_now().go_on is False
     later(61)
     box.after(lambda request: gate.pause("Mia"))
     report = drain(5)
@@ -302,7 +302,7 @@ def close(box: Sandbox, by: str) -> None:
     """Have a 401 or a redirect shut the gate, with rows that wait."""
     people(3)
     box.fail(by, count=None)
-    drain(0.9)
+    drain_now()
     assert Gate().state().status == "closed"
     box.app.traffic.reset()
 
@@ -312,7 +312,7 @@ def test_a_closure_that_passes_is_lifted_by_a_harmless_call(by: str, box: Sandbo
     close(box, by)
     box.clear_faults()
     later(25)
-    assert drain(0.9).calls == 0
+    assert drain_now().calls == 0
     later(6)
     report = drain(5)
     assert (report.synced, gets(box), len(box.calls)) == (3, 1, 2)
@@ -332,7 +332,7 @@ def test_probes_of_a_closure_are_ever_further_apart_up_to_an_hour(
     close(box, by)
     times = []
     for minute in range(12 * 60):
-        if drain(0.9).calls:
+        if drain_now().calls:
             times.append(minute)
         later(60)
     steps = [b - a for a, b in itertools.pairwise(times)]
@@ -380,7 +380,7 @@ def test_what_staff_have_paused_is_not_probed(box: Sandbox, gate: Gate):
     gate.pause("Mia")
     box.clear_faults()
     later(24 * 3600)
-    assert drain(0.9).calls == 0
+    assert drain_now().calls == 0
     assert gate.state().status == "paused"
 
 
@@ -395,7 +395,7 @@ def test_a_probe_lifts_only_the_closure_that_it_was_sent_for(box: Sandbox, gate:
 
     box.before(meanwhile, method="GET")
     later(31)
-    assert drain(0.9).calls == 1
+    assert drain_now().calls == 1
     assert (gate.state().status, gate.state().reason) == ("closed", "REDIRECTED")
 
 
@@ -409,7 +409,7 @@ def test_staff_who_pause_while_a_probe_is_on_its_way_have_paused(box: Sandbox, g
 
     box.before(pause, method="GET")
     later(31)
-    assert drain(0.9).calls == 1
+    assert drain_now().calls == 1
     assert gate.state().status == "paused"
 
 
@@ -443,9 +443,9 @@ def test_a_probe_waits_for_what_else_holds_the_gate(box: Sandbox, gate: Gate):
     box.clear_faults()
     box.fail("status", status=429, headers={"Retry-After": "600"}, method="GET")
     later(31)
-    drain(0.9)
+    drain_now()
     later(300)
-    assert drain(0.9).calls == 0
+    assert drain_now().calls == 0
     later(301)
     drain(5)
     assert len(box.contacts) == 3

@@ -29,6 +29,7 @@ from tests.faults.kit import (
     MARKS,
     OPT_OUT,
     Lane,
+    drain_now,
     later,
     now,
     until_idle,
@@ -75,7 +76,7 @@ def others(lane: Lane, number: int) -> Any:
     contact.save()
     if lane is CONTACT:
         return contact
-    drain(2)
+    drain_now()
     if lane is ENGAGEMENT:
         return Engagement.objects.create(contact=contact, name="Other", description="Yes.")
     if lane is DELETION:
@@ -106,17 +107,17 @@ def test_a_row_whose_content_is_refused_fails_once_another_has_arrived_there(
 ):
     row = lane.make()
     refuse(box, lane, kind, options)
-    drain(2)
+    drain_now()
     then = now(row)
     code = "CONTENT_REFUSED"
     assert (then.sync_status, then.last_error_code, then.claim) == (PENDING, code, None)
     assert ApiGate.load("default").faults == 1
 
     other = others(lane, 1)
-    drain(2)
+    drain_now()
     assert now(other).sync_status == SYNCED
     later(MINUTE)
-    drain(2)
+    drain_now()
 
     then = now(row)
     assert (then.sync_status, then.last_error_code, then.due_at) == (FAILED, code, None)
@@ -141,7 +142,7 @@ def test_a_row_whose_content_is_refused_waits_for_ever_where_no_other_arrives_th
         # Something arrives, but by another endpoint.
         elsewhere = CONTACT if lane is COMPANY else COMPANY
         others(elsewhere, number)
-        drain(2)
+        drain_now()
         assert now(row).sync_status == PENDING
         waits.append((now(row).due_at - db_now("default")).total_seconds())
         later(5 * HOUR)
@@ -153,13 +154,13 @@ def test_a_row_whose_content_is_refused_waits_for_ever_where_no_other_arrives_th
 
 def test_who_arrived_before_the_refusal_says_nothing(box: Sandbox):
     other = others(ENGAGEMENT, 1)
-    drain(2)
+    drain_now()
     assert now(other).sync_status == SYNCED
     later(MINUTE)
     row = ENGAGEMENT.make()
     refuse(box, ENGAGEMENT, "html", {"status": 413})
     for _ in range(3):
-        drain(2)
+        drain_now()
         assert now(row).sync_status == PENDING
         later(HOUR)
 
@@ -167,14 +168,14 @@ def test_who_arrived_before_the_refusal_says_nothing(box: Sandbox):
 def test_what_staff_marked_as_sent_has_not_arrived(box: Sandbox):
     row = ENGAGEMENT.make()
     refuse(box, ENGAGEMENT, "html", {"status": 413})
-    drain(2)
+    drain_now()
     other = Engagement.objects.create(contact=row.contact, name="Lost", description="Yes.")  # type: ignore[attr-defined]  # an engagement
     box.fail("drop_after", path="engagements", when=lambda body: body["name"] == "Lost")
     box.faults.reverse()
-    drain(2)
+    drain_now()
     Engagement.objects.filter(pk=other.pk).mark_as_sent()
     later(HOUR)
-    drain(2)
+    drain_now()
     assert now(row).sync_status == PENDING
 
 
@@ -229,7 +230,7 @@ def test_where_all_are_refused_the_breaker_opens_and_no_row_fails(lane: Lane, bo
     box.reset()
     box.fail("html", status=403, count=None)
     for _ in range(6):
-        drain(0.9)
+        drain_now()
         later(20)
     model = {COMPANY: Company, CONTACT: Contact}.get(lane)
     if model is not None:
@@ -260,7 +261,7 @@ def test_five_blocked_engagements_in_a_row_do_not_open_the_breaker(box: Sandbox)
     box.fail(
         "html", status=403, path="engagements", count=None, when=lambda body: "Bad" in body["name"]
     )
-    drain(2)
+    drain_now()
     Gate().resume()
     others(ENGAGEMENT, 1)
     drain(5)
@@ -289,7 +290,7 @@ def test_a_deletion_that_a_router_answers_is_not_taken_for_done(name: str, box: 
     row = DELETION.make()
     router(box, name, path="by-email", count=None)
 
-    drain(2)
+    drain_now()
 
     then = now(row)
     assert (then.sync_status, then.last_error_code) == (FAILED, "FOREIGN_ANSWER")
@@ -310,7 +311,7 @@ def test_a_deletion_that_a_router_begins_to_answer_is_not_taken_for_done(name: s
     row = DELETION.make()
     router(box, name, path="by-email", method="DELETE")
     box.before(lambda request: router(box, name, path="by-email"), method="DELETE")
-    drain(2)
+    drain_now()
     assert (now(row).sync_status, now(row).last_error_code) == (FAILED, "FOREIGN_ANSWER")
     assert [call.method for call in box.calls][-3:] == ["GET", "DELETE", "GET"]
     assert ADA in box.contacts
@@ -320,7 +321,7 @@ def test_a_deletion_that_a_router_begins_to_answer_is_not_taken_for_done(name: s
 def test_a_deletion_whose_record_is_there_after_all_is_tried_again(name: str, box: Sandbox):
     row = DELETION.make()
     router(box, name, method="DELETE")
-    drain(2)
+    drain_now()
     assert (now(row).sync_status, now(row).last_error_code) == (PENDING, "FOREIGN_ANSWER")
     until_idle()
     assert now(row).sync_status == SYNCED
@@ -332,7 +333,7 @@ def test_a_deletion_whose_record_is_gone_is_done(name: str, box: Sandbox):
     row = DELETION.make()
     box.app.store.delete_contact(ADA)
     router(box, name, method="DELETE")
-    drain(2)
+    drain_now()
     assert now(row).sync_status == SYNCED
 
 
@@ -355,7 +356,7 @@ def test_the_get_that_checks_a_deletion_may_fail_itself(
     router(box, "Kong", method="DELETE")
     # The drain may ask for the record before the deletion, too.
     box.before(lambda request: box.fail(kind, method="GET", **options), method="DELETE")
-    drain(0.9)
+    drain_now()
     then = now(row)
     assert (then.sync_status, then.last_error_code, then.claim) == (status, code, None)
     assert ADA in box.contacts
@@ -363,18 +364,18 @@ def test_the_get_that_checks_a_deletion_may_fail_itself(
 
 def test_a_company_that_a_router_answers_is_asked_for_as_a_company(box: Sandbox):
     company = COMPANY.make()
-    drain(2)
+    drain_now()
     company.delete()
     row = Deletion.objects.get()
     router(box, "Kong", path="by-external-id", count=None)
-    drain(2)
+    drain_now()
     assert now(row).sync_status == FAILED
     assert box.calls[-1].path == "/companies/by-external-id/c-1"
 
 
 def test_one_router_among_several_deletions_touches_no_other(box: Sandbox):
     Contact.objects.bulk_create(Contact(email=f"p{n}@x.example") for n in range(4))
-    drain(2)
+    drain_now()
     Contact.objects.all().delete()
     router(box, "Kong", path="p2", count=None)
     until_idle()
@@ -390,7 +391,7 @@ def test_a_router_says_nothing_of_what_conversion_has(lane: Lane, name: str, box
     row = lane.make()
     pushes = CONTACT.calls(box)
     router(box, name, method="POST", path=f"^{lane.path}$")
-    drain(2)
+    drain_now()
     then = now(row)
     assert then.last_error_code == "FOREIGN_ANSWER"
     assert then.sync_status == (FAILED if lane is ENGAGEMENT else PENDING)
@@ -403,7 +404,7 @@ def test_a_router_says_nothing_of_what_conversion_has(lane: Lane, name: str, box
 @pytest.mark.parametrize("name", ROUTERS)
 def test_a_comparison_does_not_take_a_routers_word(name: str, box: Sandbox):
     contact = CONTACT.make()
-    drain(2)
+    drain_now()
     router(box, name, method="GET")
     [compared] = compare_many([now(contact)], Run("default", 5), give_way=False)
     assert compared.is_missing is False
@@ -421,7 +422,7 @@ def test_503_holds_the_gate_for_as_long_as_it_says(lane: Lane, body: Any, box: S
     lane.fault(box, "status", status=503, body=body, headers={"Retry-After": "120"}, count=None)
 
     for _ in range(10):
-        drain(0.9)
+        drain_now()
         later(6)
 
     state = Gate().state()
@@ -440,7 +441,7 @@ def test_503_holds_the_gate_for_as_long_as_it_says(lane: Lane, body: Any, box: S
 def test_503_that_asks_for_a_day_waits_a_quarter_of_an_hour(box: Sandbox):
     CONTACT.make()
     CONTACT.fault(box, "status", status=503, headers={"Retry-After": "86400"})
-    drain(0.9)
+    drain_now()
     until = Gate().state().until
     assert until is not None
     assert 890 < (until - db_now("default")).total_seconds() <= 900

@@ -31,7 +31,18 @@ from conversion_sync.models.attribution import attributed
 from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.drain import drain
-from tests.faults.kit import ADA, MARKS, Killed, dying, in_flight, later, now, until_idle
+from tests.faults.kit import (
+    ADA,
+    LONG_ENOUGH,
+    MARKS,
+    Killed,
+    drain_now,
+    dying,
+    in_flight,
+    later,
+    now,
+    until_idle,
+)
 
 pytestmark = MARKS
 
@@ -42,8 +53,6 @@ UPSERT, SUBSCRIBE, ENGAGE = (
     "/contacts/batch-subscription",
     "/contacts/engagements",
 )
-
-LONG_ENOUGH = 20.0
 
 Write = Callable[..., None]
 
@@ -118,17 +127,27 @@ class Steps:
             self.run(act)
 
     def worker_held(self, path: str, moment: str = "before") -> Callable[[], None]:
-        """Start a second worker, and hold its call. Returns what lets it go, and waits for it."""
-        held, go = threading.Event(), threading.Event()
+        """Start a second worker, and hold its call. Returns what lets it go, and waits for it.
+
+        The worker begins nothing else from then on: with several calls on their way, it would
+        take the same rows again as soon as their lease has been made to end.
+        """
+        held, idle, go = threading.Event(), threading.Event(), threading.Event()
         self.gates.append(go)
+
+        def stop() -> bool:
+            if held.is_set():
+                idle.set()
+            return held.is_set()
 
         def hold() -> None:
             held.set()
             assert go.wait(LONG_ENOUGH)
 
         self.meanwhile(hold, moment, path)
-        thread = self.thread(lambda: drain(1.0))
+        thread = self.thread(lambda: drain(LONG_ENOUGH, stop=stop))
         assert held.wait(LONG_ENOUGH), self.errors
+        assert idle.wait(LONG_ENOUGH), self.errors
 
         def let_go() -> None:
             go.set()
@@ -162,7 +181,7 @@ def steps(box: Sandbox, caplog: pytest.LogCaptureFixture) -> Iterator[Steps]:
 def known(*emails: str) -> list[Contact]:
     """Contacts that have arrived."""
     rows = [Contact.objects.create(email=email, first_name=email[:3]) for email in emails]
-    drain(5)
+    drain_now()
     assert not Contact.objects.waiting().exists()
     return rows
 
@@ -211,7 +230,7 @@ def test_an_edit_in_flight_is_sent_after_it(box, steps, write, moment):
         states.append((found.sync_status, found.claim is not None, found.due_at == lease))
 
     steps.meanwhile(edit, moment)
-    drain(5)
+    drain_now()
     # The edit undid nothing of the claim, and the settling nothing of the edit.
     assert states == [(Status.SENDING, True, True)]
     assert [body[0]["variables"]["first_name"] for body in posted(box, UPSERT)][1:] == [
@@ -235,7 +254,7 @@ def test_an_instance_that_was_loaded_before_the_claim_undoes_nothing_of_it(box, 
         states.append((found.sync_status, found.claim is not None, found.sent_revision))
 
     steps.meanwhile(save)
-    drain(5)
+    drain_now()
     assert states == [(Status.SENDING, True, 2)]
     arrives(box)
     assert box.contacts[ADA]["variables"]["last_name"] == "Lovelace"
@@ -246,7 +265,7 @@ def test_an_edit_in_flight_of_a_call_that_failed_is_sent_at_once(box, steps):
     Contact.objects.update(first_name="Old")
     steps.meanwhile(lambda: by_save(ada.pk, first_name="New"), "before")
     box.fail("status", status=400, code="VALIDATION_ERROR", path=UPSERT)
-    drain(5)
+    drain_now()
     assert now(ada).sync_status == Status.SYNCED
     arrives(box)
 
@@ -255,7 +274,7 @@ def test_sync_now_in_flight_sends_again(box, steps):
     known(ADA)
     Contact.objects.update(first_name="Old")
     steps.meanwhile(lambda: Contact.objects.sync_now())
-    drain(5)
+    drain_now()
     assert len(posted(box, UPSERT)) == 3
     arrives(box)
 
@@ -270,7 +289,7 @@ def test_a_change_that_is_rolled_back_in_flight_changes_nothing(box, steps):
             transaction.set_rollback(True)
 
     steps.meanwhile(try_to_edit)
-    drain(5)
+    drain_now()
     assert remote(box) == {ADA: "Old"}
     assert len(posted(box, UPSERT)) == 2
     arrives(box)
@@ -303,7 +322,7 @@ def test_a_row_deleted_in_flight_is_brought_back_neither_here_nor_there(box, ste
         (Contact.objects.get() if how == "instance" else Contact.objects.all()).delete()
 
     steps.meanwhile(delete, moment)
-    drain(5)
+    drain_now()
     # The call in flight may write until its lease is over: only then is the deletion due.
     deletion = Deletion.objects.get()
     assert (deletion.sync_status, deletion.due_at) == (Status.PENDING, leases[0])
@@ -328,7 +347,7 @@ def test_a_key_changed_in_flight_is_deleted_when_the_lease_is_over(box, steps, w
         write(ada.pk, email=BOB)
 
     steps.meanwhile(change, moment)
-    drain(5)
+    drain_now()
     deletion = Deletion.objects.get()
     assert (deletion.key, deletion.sync_status, deletion.due_at) == (ADA, "PENDING", leases[0])
     # The new key waits for nothing.
@@ -447,7 +466,7 @@ def test_another_spelling_of_the_same_address_deletes_nothing(
     if in_the_middle:
         Contact.objects.update(first_name="Old")
         steps.meanwhile(lambda: write(row.pk, email=new))
-        drain(5)
+        drain_now()
     else:
         write(row.pk, email=new)
     arrives(box)
@@ -475,7 +494,7 @@ def test_a_contact_created_in_flight_of_the_deletion_of_its_key_waits_for_it(box
 @each_writer
 def test_a_company_whose_id_changes_in_flight_moves(box, steps, write):
     row = Company.objects.create(external_id="c1", company_name="Engines")
-    drain(5)
+    drain_now()
     Company.objects.update(company_name="Old")
 
     def change() -> None:
@@ -487,7 +506,7 @@ def test_a_company_whose_id_changes_in_flight_moves(box, steps, write):
             found.save()
 
     steps.meanwhile(change, path="/companies/batch")
-    drain(5)
+    drain_now()
     assert set(box.companies) == {"c1", "c2"}
     arrives(box)
     assert set(box.companies) == {"c2"}
@@ -502,10 +521,10 @@ def test_an_expired_lease_is_taken_over_and_the_late_result_refused(box, steps):
     Contact.objects.update(first_name="New")
     let_go = steps.worker_held(UPSERT)
     late = now(ada).claim
-    drain(1)
+    drain_now()
     assert now(ada).claim == late
     later(61)
-    drain(5)
+    drain_now()
     assert now(ada).sync_status == Status.SYNCED
     assert remote(box) == {ADA: "New"}
     box.fail("status", status=400, code="VALIDATION_ERROR", path=UPSERT)
@@ -550,7 +569,7 @@ def in_doubt(steps: Steps, row: Engagement) -> Callable[[], None]:
     """An engagement in doubt, whose worker still waits for its answer."""
     let_go = steps.worker_held(ENGAGE)
     later(61)
-    drain(1)
+    drain_now()
     found = now(row)
     assert (found.sync_status, found.claim is None) == (Status.UNCONFIRMED, False)
     return let_go
@@ -671,7 +690,7 @@ def test_two_changes_of_one_contact_are_never_in_flight_together(box, steps, old
     set_status(old.pk, "SUBSCRIBED")
     let_go = steps.worker_held(SUBSCRIBE)
     set_status(old.pk, second)
-    drain(1)
+    drain_now()
     assert statuses_sent(box) == ["SUBSCRIBED"]
     assert SubscriptionChange.objects.latest("pk").sync_status == Status.PENDING
     let_go()
@@ -726,7 +745,7 @@ def together(steps: Steps, count: int = 2) -> None:
 
     def work() -> None:
         start.wait(LONG_ENOUGH)
-        while drain(5).go_on:
+        while drain_now().go_on:
             pass
 
     threads = [steps.thread(work) for _ in range(count)]
@@ -759,7 +778,7 @@ def test_a_second_worker_sends_what_the_first_does_not_hold(box, steps, configur
     configure(BATCH_SIZE=1)
     Contact.objects.bulk_create([Contact(email=ADA), Contact(email=BOB)])
     let_go = steps.worker_held(UPSERT)
-    drain(1)
+    drain_now()
     assert list(remote(box)) == [BOB]
     assert len(posted(box, UPSERT)) == 2
     let_go()
@@ -808,7 +827,7 @@ def test_a_claim_passes_by_what_a_host_holds(box, steps):
     Contact.objects.bulk_create([Contact(email=ADA), Contact(email=BOB)])
     with transaction.atomic():
         Contact.unmarked.filter(email=ADA).select_for_update().get()
-        steps.thread(lambda: drain(2)).join(LONG_ENOUGH)
+        steps.thread(lambda: drain_now()).join(LONG_ENOUGH)
         assert list(remote(box)) == [BOB]
     arrives(box)
 
@@ -858,7 +877,7 @@ def test_a_host_that_holds_a_company_while_its_contact_is_settled_is_in_no_deadl
     steps.meanwhile(
         hold_up(steps, lambda: first(company), lambda: by_save(ada.pk, first_name="Host"))
     )
-    drain(5)
+    drain_now()
     steps.join()
     arrives(box)
     assert remote(box) == {ADA: "Host"}
@@ -875,7 +894,7 @@ def test_a_host_that_moves_and_deletes_a_contact_while_its_events_are_settled_is
         hold_up(steps, lambda: by_save(old.pk, email=BOB), lambda: Contact.objects.get().delete()),
         path=path,
     )
-    drain(5)
+    drain_now()
     steps.join()
     until_idle()
     assert (in_flight(), box.contacts) == (0, {})
@@ -915,6 +934,6 @@ def test_a_save_while_a_drain_runs_asks_for_a_drain_of_its_own(box, steps, confi
     by_save(ada.pk, first_name="Older")
     before = len(asked)
     steps.meanwhile(lambda: by_save(ada.pk, first_name="New"))
-    drain(5)
+    drain_now()
     assert len(asked) == before + 1
     arrives(box)

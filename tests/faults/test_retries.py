@@ -12,7 +12,6 @@ import pytest
 from conversion_sync.models import ApiGate, Company, Contact, Engagement
 from conversion_sync.models.clock import db_now
 from conversion_sync.sandbox import Sandbox
-from conversion_sync.sync.drain import drain
 from conversion_sync.sync.gate import Gate
 from tests.faults.conftest import Configure
 from tests.faults.kit import (
@@ -27,6 +26,7 @@ from tests.faults.kit import (
     OPT_OUT,
     Lane,
     attempts,
+    drain_now,
     later,
     now,
     say,
@@ -68,7 +68,7 @@ def test_an_outage_of_a_week_costs_no_try(
         # It would be in doubt at once: so it comes while the breaker is open.
         ApiGate.objects.update(faults=5)
     for _ in range(14):
-        drain(0.3)
+        drain_now()
         later(12 * HOUR)
     then = now(row)
     assert (then.sync_status, then.attempts, then.claim) == ("PENDING", 0, None)
@@ -91,7 +91,7 @@ def test_a_row_that_breaks_the_server_fails_in_the_end_where_it_is_the_only_traf
     lane.fault(box, "html" if html else "status", status=500, count=None)
     ages = []
     for _ in range(60):
-        drain(0.3)
+        drain_now()
         then = now(row)
         assert Gate().state().status == "open"
         if then.sync_status == "FAILED":
@@ -109,12 +109,12 @@ def test_a_day_must_pass_however_many_tries_were_counted(box: Sandbox):
     row = CONTACT.make()
     CONTACT.fault(box, "status", status=500, count=None)
     for _ in range(30):
-        drain(0.3)
+        drain_now()
         Contact.unmarked.update(due_at="2020-01-01T00:00Z")
     assert now(row).sync_status == "PENDING"
     assert now(row).attempts >= 20
     later(DAY)
-    drain(0.3)
+    drain_now()
     assert now(row).sync_status == "FAILED"
 
 
@@ -122,7 +122,7 @@ def test_enough_tries_must_be_counted_however_much_time_has_passed(box: Sandbox)
     row = CONTACT.make()
     CONTACT.fault(box, "status", status=500, count=None)
     for tries in range(1, 5):
-        drain(0.3)
+        drain_now()
         later(30 * DAY)
         assert (now(row).sync_status, now(row).attempts) == ("PENDING", tries - 1)
 
@@ -131,7 +131,7 @@ def test_a_change_of_a_row_begins_its_tries_anew(box: Sandbox):
     row = CONTACT.make()
     CONTACT.fault(box, "status", status=500, count=None)
     for _ in range(4):
-        drain(0.3)
+        drain_now()
         later(5 * HOUR)
     assert now(row).attempts == 3
     row.save()
@@ -147,7 +147,7 @@ def test_the_next_try_is_on_the_row_and_ever_further_away(box: Sandbox):
     CONTACT.fault(box, "status", status=500, count=None)
     waits = []
     for _ in range(12):
-        drain(0.3)
+        drain_now()
         then = now(row)
         assert then.due_at is not None
         waits.append((then.due_at - db_now("default")).total_seconds())
@@ -160,13 +160,13 @@ def test_the_next_try_is_on_the_row_and_ever_further_away(box: Sandbox):
 def test_nothing_is_tried_before_its_time(box: Sandbox):
     row = CONTACT.make()
     CONTACT.fault(box, "status", status=500)
-    drain(0.3)
+    drain_now()
     calls = len(box.calls)
     later(14)
-    drain(0.3)
+    drain_now()
     assert (len(box.calls), now(row).sync_status) == (calls, "PENDING")
     later(17)
-    drain(0.3)
+    drain_now()
     assert now(row).sync_status == "SYNCED"
 
 
@@ -301,7 +301,7 @@ def test_faults_of_one_channel_hold_up_no_other(box: Sandbox):
     Company.objects.bulk_create(Company(external_id=f"c{n}") for n in range(50))
     CONTACT.make()
     box.fail("status", path="companies", status=500, count=None)
-    drain(2)
+    drain_now()
     assert ADA in box.contacts
     assert Contact.objects.get().sync_status == "SYNCED"
 
@@ -311,8 +311,8 @@ def test_a_channel_that_alone_fails_counts_its_tries(lane: Lane, box: Sandbox):
     row = lane.make()
     lane.fault(box, "html", status=500, count=None)
     for n in range(4):
-        drain(0.5)
+        drain_now()
         Contact.objects.create(email=f"other{n}@x.example")
-        drain(0.5)
+        drain_now()
         later(2 * HOUR)
     assert now(row).attempts >= 3

@@ -47,6 +47,7 @@ from tests.faults.kit import (
     OPT_OUT,
     Lane,
     Listener,
+    drain_now,
     in_flight,
     later,
     now,
@@ -55,9 +56,6 @@ from tests.faults.kit import (
 )
 
 pytestmark = MARKS
-
-#: Seconds: shorter than the shortest wait of the gate, so that a drain ends when the gate shuts.
-SHORT = 0.9
 
 PENDING, SYNCED, FAILED, UNCONFIRMED = "PENDING", "SYNCED", "FAILED", "UNCONFIRMED"
 FAULT, NEUTRAL, WAITING, CLOSED = "fault", "neutral", "waiting", "closed"
@@ -259,7 +257,7 @@ def test_a_fault_leaves_row_gate_and_remote_as_the_table_says(
     lane.fault(box, case.kind, **case.options)
     before = lane.calls(box)
 
-    drain(SHORT)
+    drain_now()
 
     status, code = case.outcome(lane)
     assert lane.calls(box) == before + 1
@@ -300,7 +298,7 @@ def check_gate(effect: str) -> None:
 def check_end(row: Any, lane: Lane, box: Sandbox, status: str, before: int) -> None:
     """What could be tried again is, and arrives; what could not is not."""
     if Gate().state().status == "closed":
-        assert drain(SHORT).calls == 0
+        assert drain_now().calls == 0
         Gate().resume()
     done = lane.done(box)
     later(3600)
@@ -398,7 +396,7 @@ def test_what_was_never_sent_is_tried_again_an_engagement_too(
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
 
     with how(box, configure, tmp_path):
-        drain(SHORT)
+        drain_now()
 
     check_row(now(row), PENDING, "NOT_SENT", held=False)
     check_gate(FAULT)
@@ -460,17 +458,17 @@ def test_429_holds_the_gate_for_as_long_as_it_says_and_no_longer_than_15_minutes
     lane.fault(box, "status", status=429, headers=headers)
     before = lane.calls(box)
 
-    drain(SHORT)
+    drain_now()
 
     state = gate.state()
     assert state.until is not None
     wait = (state.until - db_now("default")).total_seconds()
-    assert least - SHORT <= wait <= most
+    assert least - 0.9 <= wait <= most
     assert (state.status, state.reason) == ("waiting", "RATE_LIMIT_EXCEEDED")
     check_row(now(row), PENDING, "RATE_LIMIT_EXCEEDED", held=True)
-    assert drain(0.01).calls == 0
+    assert drain_now().calls == 0
     later(most + 1)
-    drain(SHORT)
+    drain_now()
     assert now(row).sync_status == SYNCED
     assert lane.calls(box) == before + 2
 
@@ -480,7 +478,7 @@ def test_429s_that_name_no_time_wait_longer_and_longer(box: Sandbox, gate: Gate)
     waits = []
     for _ in range(9):
         CONTACT.fault(box, "status", status=429)
-        drain(0.1)
+        drain_now()
         until = gate.state().until
         assert until is not None
         waits.append(round((until - db_now("default")).total_seconds() + 0.2))
@@ -490,7 +488,7 @@ def test_429s_that_name_no_time_wait_longer_and_longer(box: Sandbox, gate: Gate)
     assert Contact.objects.get().sync_status == SYNCED
     CONTACT.fault(box, "status", status=429)
     Contact.objects.update(first_name="Augusta")
-    drain(0.1)
+    drain_now()
     until = gate.state().until
     assert until is not None
     assert (until - db_now("default")).total_seconds() <= 1
@@ -502,7 +500,7 @@ def test_429s_of_calls_that_were_made_at_once_count_as_one(box: Sandbox, gate: G
     for number in range(4):
         Engagement.objects.create(contact=contact, name=f"Call {number}", description="Yes.")
     ENGAGEMENT.fault(box, "status", status=429, count=4)
-    drain(SHORT)
+    drain_now()
     until = gate.state().until
     assert until is not None
     assert (until - db_now("default")).total_seconds() <= 1
@@ -520,12 +518,12 @@ def test_401_closes_the_gate_but_for_probes_until_the_key_changes(
     row = lane.make()
     box.app.keys = frozenset({"new-key"})
     before = lane.calls(box)
-    drain(SHORT)
+    drain_now()
     check_row(now(row), PENDING, "UNAUTHORIZED", held=True)
     assert (gate.state().status, gate.state().reason) == ("closed", "UNAUTHORIZED")
     for _ in range(3):
         later(24 * 3600)
-        assert drain(SHORT).calls == 1
+        assert drain_now().calls == 1
         assert box.calls[-1].method == "GET"
         assert gate.state().status == "closed"
     assert now(row).attempts == 0
@@ -534,7 +532,7 @@ def test_401_closes_the_gate_but_for_probes_until_the_key_changes(
     configure(API_KEY="new-key")
 
     assert gate.state().status == "open"
-    drain(SHORT)
+    drain_now()
     assert now(row).sync_status == SYNCED
     assert lane.done(box) == 1
     # A deletion comes after a GET, which was refused.
@@ -572,7 +570,7 @@ def test_a_redirect_closes_the_gate_and_the_key_does_not_travel(
     lane.fault(box, "redirect", status=status, location=to)
     before = lane.calls(box)
 
-    drain(SHORT)
+    drain_now()
 
     check_row(now(row), PENDING, "REDIRECTED", held=True)
     check_gate(CLOSED)
@@ -593,7 +591,7 @@ def test_a_setting_that_cannot_be_used_costs_no_try_and_leaves_nothing_in_doubt(
     before = lane.calls(box)
     configure(**wrong)
     for _ in range(3):
-        drain(SHORT)
+        drain_now()
         later(3600)
     row = now(row)
     assert (row.sync_status, row.attempts, row.claim) == (PENDING, 0, None)
@@ -609,7 +607,7 @@ def test_a_setting_that_cannot_be_used_costs_no_try_and_leaves_nothing_in_doubt(
 def test_a_short_answer_holds_up_only_the_rows_that_it_leaves_out(box: Sandbox):
     Contact.objects.bulk_create(Contact(email=f"p{n}@x.example") for n in range(10))
     CONTACT.fault(box, "short_data", size=3)
-    drain(SHORT)
+    drain_now()
     assert Contact.objects.filter(sync_status=SYNCED).count() == 7
     assert Contact.objects.filter(sync_status=PENDING, last_error_code="MISSING").count() == 3
     until_idle()
@@ -621,7 +619,7 @@ def test_a_short_answer_holds_up_only_the_rows_that_it_leaves_out(box: Sandbox):
 def test_each_row_gets_the_id_that_the_answer_gives_to_its_own_key(kind: str, box: Sandbox):
     Contact.objects.bulk_create(Contact(email=f"p{n}@x.example") for n in range(10))
     CONTACT.fault(box, kind)
-    drain(SHORT)
+    drain_now()
     for contact in Contact.objects.all():
         assert contact.sync_status == SYNCED
         assert contact.remote_id == box.contacts[contact.key]["id"]
@@ -630,7 +628,7 @@ def test_each_row_gets_the_id_that_the_answer_gives_to_its_own_key(kind: str, bo
 def test_a_row_that_the_vendor_calls_by_a_merged_address_has_arrived(box: Sandbox):
     Contact.objects.bulk_create(Contact(email=f"p{n}@x.example") for n in range(10))
     CONTACT.fault(box, "merged", email="p3@x.example")
-    drain(SHORT)
+    drain_now()
     for contact in Contact.objects.all():
         assert contact.sync_status == SYNCED
         assert contact.remote_id == box.contacts[contact.key]["id"]
@@ -640,7 +638,7 @@ def test_a_row_that_the_vendor_calls_by_a_merged_address_has_arrived(box: Sandbo
 def test_an_item_error_is_that_of_its_row_alone(box: Sandbox):
     Contact.objects.bulk_create(Contact(email=f"p{n}@x.example") for n in range(10))
     CONTACT.fault(box, "item_errors", email="p3@x.example", message="No such person.")
-    drain(SHORT)
+    drain_now()
     [failed] = Contact.objects.filter(sync_status=FAILED)
     assert (failed.email, failed.last_error_message) == ("p3@x.example", "No such person.")
     assert Contact.objects.filter(sync_status=SYNCED).count() == 9
@@ -650,7 +648,7 @@ def test_an_item_error_is_that_of_its_row_alone(box: Sandbox):
 def test_a_message_that_no_database_can_hold_costs_no_row(lane: Lane, box: Sandbox):
     row = lane.make()
     lane.fault(box, "item_errors", message="nul \x00, half \ud800, " + "long " * 2000)
-    drain(SHORT)
+    drain_now()
     row = now(row)
     assert (row.sync_status, row.last_error_code) == (FAILED, "VALIDATION_ERROR")
     assert row.last_error_message.startswith("nul ")
@@ -660,7 +658,7 @@ def test_an_id_that_no_column_can_hold_costs_no_row(box: Sandbox):
     row = CONTACT.make()
     answer = {"success": True, "data": [{"email": ADA, "contactId": "x\x00" + "y" * 1000}]}
     CONTACT.fault(box, "status", status=200, body=answer)
-    drain(SHORT)
+    drain_now()
     assert now(row).sync_status == SYNCED
 
 
@@ -687,7 +685,7 @@ def test_a_contact_that_is_never_found_fails_its_row_after_one_more_push(lane: L
     lane.fault(box, "status", status=404, code="NOT_FOUND", count=None)
     before, pushed = lane.calls(box), CONTACT.calls(box)
     for _ in range(10):
-        drain(SHORT)
+        drain_now()
         later(3600)
     row = now(row)
     assert (row.sync_status, row.last_error_code) == (FAILED, "NOT_FOUND")
@@ -731,7 +729,7 @@ def test_a_guard_that_learns_nothing_sends_nothing(
     contact.save()
     box.fail(kind, method="GET", **options)
 
-    drain(SHORT)
+    drain_now()
 
     row = SubscriptionChange.objects.get()
     assert (row.sync_status, row.last_error_code, row.claim) == (PENDING, code, None)
@@ -751,7 +749,7 @@ def test_an_old_address_is_not_deleted_before_its_opt_out_is_known(box: Sandbox)
     contact.email = "countess@x.example"  # type: ignore[attr-defined]  # a contact
     contact.save()
     box.fail("html", method="GET", status=503)
-    drain(SHORT)
+    drain_now()
     deletion = Deletion.objects.get()
     assert (deletion.sync_status, deletion.last_error_code) == (PENDING, "NO_ANSWER")
     assert ADA in box.contacts
@@ -780,7 +778,7 @@ def test_a_call_log_that_cannot_be_written_costs_nothing_but_its_lines(lane: Lan
     row = lane.make()
     before, lines = lane.calls(box), ApiCall.objects.count()
     with table_missing("conversion_sync_apicall"):
-        drain(SHORT)
+        drain_now()
     assert now(row).sync_status == SYNCED
     assert lane.done(box) == 1
     assert lane.calls(box) == before + 1
@@ -917,7 +915,7 @@ def test_rows_that_somebody_else_has_locked_are_settled_when_they_are_free(
         threading.Timer(0.4, free.set).start()
 
     box.after(lock, path=f"^{lane.path}$", method=lane.method)
-    drain(SHORT)
+    drain_now()
     thread.join(5)
     assert now(row).sync_status == SYNCED
     assert lane.done(box) == 1
