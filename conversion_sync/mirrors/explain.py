@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from conversion_sync.models import Company, Contact, Engagement, MirrorLink, Mir
 from conversion_sync.models.database import database
 from conversion_sync.status.messages import in_words
 
-__all__ = ["Condition", "Explanation", "explain", "row_of"]
+__all__ = ["Condition", "Explanation", "explain", "row_of", "rows_of_instances"]
 
 Kind = MirrorLink.Kind
 
@@ -94,6 +95,28 @@ def row_of(instance: models.Model, kind: Kind, *, using: str | None = None) -> A
     links = MirrorLink.objects.using(using).filter(mirror__in=labels, source=str(instance.pk))
     pk = links.filter(row__isnull=False).values_list("row", flat=True).first()
     return None if pk is None else _MODELS[kind].unmarked.using(using).filter(pk=pk).first()
+
+
+def rows_of_instances(
+    model: type[models.Model], pks: Collection[Any], *, using: str | None = None
+) -> dict[str, list[Any]]:
+    """The rows that stand for instances of a model, by the texts of their primary keys.
+
+    A query for the links, and one for each kind of rows.
+    """
+    using = using or database()
+    links = MirrorLink.objects.using(using).filter(
+        mirror__in=[each.label for each in registry.of(model)],
+        source__in=[str(pk) for pk in pks],
+        row__isnull=False,
+    )
+    found, by_kind = defaultdict[str, list[Any]](list), defaultdict[str, dict[int, str]](dict)
+    for kind, source, row in links.values_list("kind", "source", "row"):
+        by_kind[kind][row or 0] = source
+    for kind, sources in sorted(by_kind.items()):
+        for row in _MODELS[kind].unmarked.using(using).filter(pk__in=sources).order_by("pk"):
+            found[sources[row.pk]].append(row)
+    return dict(found)
 
 
 def _explain(using: str, declared: Declared, instance: models.Model) -> Explanation:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin.badges import one_line
 from conversion_sync.admin.forms.conflicts import ConflictForm
+from conversion_sync.admin.forms.mirrored import check_variables
 from conversion_sync.conf import conf
 
 __all__ = ["RecordForm"]
@@ -35,6 +36,12 @@ class RecordForm(ConflictForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["confirmed_key"].show_hidden_initial = False
+
+    def clean_custom_variables(self) -> Any:
+        """Those that come from a source are changed there."""
+        after = self.cleaned_data["custom_variables"]
+        check_variables(self.instance, self.initial.get("custom_variables"), after)
+        return after
 
     def full_clean(self) -> None:
         """As Django's; where nothing else is wrong, a changed key has to be confirmed."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from conversion_sync import mirrors
 
@@ -55,6 +56,10 @@ class Customer(models.Model):
 
     objects = models.Manager()
     marked = mirrors.MirroredManager()
+
+    class Meta:
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
 
     def __str__(self) -> str:
         return str(self.name)

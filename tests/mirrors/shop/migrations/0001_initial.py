@@ -66,6 +66,10 @@ class Migration(migrations.Migration):
                 ('plan', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='customers', to='shop.plan')),
                 ('tags', models.ManyToManyField(related_name='customers', to='shop.tag')),
             ],
+            options={
+                'verbose_name': 'customer',
+                'verbose_name_plural': 'customers',
+            },
         ),
         migrations.CreateModel(
             name='Member',

@@ -1,0 +1,165 @@
+"""For the admins of a site's own models: where their instances stand in Conversion, and why not.
+
+from conversion_sync.admin.source import ConversionSyncAdminMixin
+
+@admin.register(Customer)
+class CustomerAdmin(ConversionSyncAdminMixin, admin.ModelAdmin):
+    ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from conversion_sync.admin import badges
+from conversion_sync.admin.lists.waiting import follows, note_reasons, why
+from conversion_sync.admin.site import address
+from conversion_sync.mirrors.explain import explain, rows_of_instances
+from conversion_sync.mirrors.registry import registry
+from conversion_sync.mirrors.render import render
+from conversion_sync.models import SyncedModel
+from conversion_sync.models.database import database
+from conversion_sync.status import times
+
+__all__ = ["ConversionSyncAdminMixin"]
+
+if TYPE_CHECKING:
+    _ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = object
+
+#: The attribute of an instance in which a list keeps its rows.
+_ROWS = "_conversion_sync_rows"
+
+
+class ConversionSyncAdminMixin(_ModelAdmin):
+    """Adds a status column to the list, and to the page of an instance a panel and “Why?”.
+
+    Whoever may look at an instance may ask why; “Sync now” needs the permission to sync contacts,
+    companies or engagements.
+    """
+
+    class Media:
+        css = {"all": ("conversion_sync/admin.css",)}  # noqa: RUF012  # Django's own convention
+
+    # The list
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*super().get_list_display(request), "conversion_state")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """As Django's; the rows of all that is listed are found at once."""
+        changelist = super().get_changelist_instance(request)
+        found = list(changelist.result_list)
+        rows = rows_of_instances(self.model, [each.pk for each in found])
+        note_reasons([row for some in rows.values() for row in some])
+        for each in found:
+            setattr(each, _ROWS, rows.get(str(each.pk), []))
+        changelist.result_list = found
+        return changelist
+
+    @admin.display(description=gettext_lazy("Conversion"))
+    def conversion_state(self, instance: Any) -> SafeString:
+        """The badges of the rows that stand for an instance."""
+        rows: Sequence[SyncedModel] | None = getattr(instance, _ROWS, None)
+        if rows is None:
+            rows = rows_of_instances(self.model, [instance.pk]).get(str(instance.pk), [])
+            note_reasons(rows)
+        if not rows:
+            return SafeString("")
+        return format_html_join(" ", "{}", ((_badge(row),) for row in rows))
+
+    # The page of an instance
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return fields if obj is None else (*fields, "conversion_panel")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is None or any("conversion_panel" in each["fields"] for _name, each in found):
+            return found
+        return [*found, (_("Conversion"), {"fields": ("conversion_panel",)})]
+
+    @admin.display(description=gettext_lazy("state"))
+    def conversion_panel(self, instance: Any) -> SafeString:
+        """The badges, what they stand for, and the way to “Why?”."""
+        rows = rows_of_instances(self.model, [instance.pk]).get(str(instance.pk), [])
+        note_reasons(rows)
+        shown = format_html_join(
+            "",
+            '<p>{} <a href="{}">{}</a></p>',
+            ((_badge(row), self._row_address(row), str(row)) for row in rows),
+        )
+        words = _("Why?") if rows else _("Why not?")
+        link = format_html('<a class="button" href="{}">{}</a>', self._why_address(instance), words)
+        return format_html("{}{}", shown, link)
+
+    def _why_address(self, instance: Any) -> str:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_conversion"
+        return address(self.admin_site, name, quote(instance.pk))
+
+    # The page that says why
+
+    def get_urls(self) -> list[Any]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_conversion"
+        view = self.admin_site.admin_view(self._why)
+        return [path("<path:object_id>/conversion/", view, name=name), *super().get_urls()]
+
+    def _why(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        instance = self.get_object(request, unquote(object_id))
+        if instance is None:
+            raise Http404
+        if not self.has_view_permission(request, instance):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._sync_now(request, instance)
+        found = explain(instance)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Why %(name)s is in Conversion, or is not") % {"name": instance},
+            "opts": self.opts,
+            "original": instance,
+            "explanations": [(each, self._row_address(each.row)) for each in found],
+            "may_sync": bool(found) and self._may_sync(request),
+            "media": self.media,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/conversion_sync/why.html", context)
+
+    def _row_address(self, row: SyncedModel | None) -> str:
+        if row is None:
+            return ""
+        return address(self.admin_site, f"conversion_sync_{row._meta.model_name}_change", row.pk)
+
+    def _may_sync(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        kinds = {each.kind for each in registry.of(self.model)}
+        return bool(kinds) and all(user.has_perm(f"conversion_sync.sync_{kind}") for kind in kinds)
+
+    def _sync_now(self, request: HttpRequest, instance: Any) -> HttpResponse:
+        """Render the instance as it is now, and have its rows sent, changed or not."""
+        if not self._may_sync(request):
+            raise PermissionDenied
+        for declared in registry.of(self.model):
+            render(database(), declared, [instance.pk], bulk=False)
+        for row in rows_of_instances(self.model, [instance.pk]).get(str(instance.pk), []):
+            type(row).objects.using(database()).filter(pk=row.pk).sync_now()
+        messages.success(request, _("What is mirrored of it is sent now."))
+        return HttpResponseRedirect(self._why_address(instance))
+
+
+def _badge(row: SyncedModel) -> SafeString:
+    return badges.render(badges.badge(row, times.now(), why(row), follows(row)))

@@ -1,0 +1,192 @@
+"""Mirrors in the admin: of the rows, and of the site's own models."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db.models import F, Q
+from django.urls import reverse
+
+from conversion_sync import mirrors
+from conversion_sync.models import Contact
+from tests.kit import push
+from tests.mirrors.kit import contacts, link, render
+from tests.mirrors.shop.models import Customer, Employer
+
+pytestmark = pytest.mark.django_db
+
+
+class CustomerMirror(mirrors.Mirror[Customer]):
+    email = F("email")
+    include = Q(is_active=True)
+    variables = {"first_name": F("name"), "plan": F("plan__name"), "score": 7}  # noqa: RUF012
+
+
+@pytest.fixture
+def customers(mirror):
+    mirror("contact", Customer, CustomerMirror)
+
+
+@pytest.fixture
+def ann(customers):
+    customer = Customer.objects.create(email="ann@x.example", name="Ann")
+    render()
+    return customer
+
+
+def why(customer):
+    return reverse("admin:shop_customer_conversion", args=(customer.pk,))
+
+
+def of_row():
+    return reverse("admin:conversion_sync_contact_change", args=(contacts()["ann@x.example"].pk,))
+
+
+def text(answer):
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def form_of(answer):
+    form = answer.context["adminform"].form
+    found = {name: form.initial.get(name) for name in form.fields}
+    return {name: "" if value is None else value for name, value in found.items()}
+
+
+def test_mirrored_fields_are_read_only_and_lead_to_their_source(ann, admin_client):
+    answer = admin_client.get(of_row())
+    page = text(answer)
+    assert not {"email", "first_name"} & {*answer.context["adminform"].form.fields}
+    assert {"last_name", "subscription_status"} <= {*answer.context["adminform"].form.fields}
+    assert reverse("admin:shop_customer_change", args=(ann.pk,)) in page
+    assert "Its source: customer “Ann”" in page
+
+
+def test_a_row_without_a_source_is_as_before(customers, admin_client):
+    Contact.objects.create(email="ann@x.example")
+    answer = admin_client.get(of_row())
+    assert "email" in answer.context["adminform"].form.fields
+    assert "Its source" not in text(answer)
+
+
+def test_staff_change_what_is_theirs(ann, admin_client):
+    before = Contact.objects.get()
+    answer = admin_client.post(
+        of_row(),
+        {
+            "last_name": "Lovelace",
+            "custom_variables": '{"score": 7, "note": "vip"}',
+            "external_contact": "{}",
+            "phone": "",
+            "title": "",
+            "linkedin_url": "",
+        },
+    )
+    assert answer.status_code == 302, answer.context["errors"]
+    row = Contact.objects.get()
+    assert (row.email, row.first_name, row.last_name) == ("ann@x.example", "Ann", "Lovelace")
+    assert row.custom_variables == {"score": 7, "note": "vip"}
+    assert row.revision > before.revision
+
+
+def test_a_custom_variable_of_the_source_is_changed_there(ann, admin_client):
+    answer = admin_client.post(
+        of_row(), {"custom_variables": '{"score": 8}', "external_contact": "{}"}
+    )
+    assert f"“score” comes from customer {ann.pk}: change it there." in text(answer)
+    assert Contact.objects.get().custom_variables == {"score": 7}
+
+
+def test_the_list_of_customers_says_where_they_stand(
+    ann, admin_client, django_assert_max_num_queries
+):
+    Customer.objects.create(email="bob@x.example", name="Bob", is_active=False)
+    address = reverse("admin:shop_customer_changelist")
+    text(admin_client.get(address))
+    for number in range(20):
+        Customer.objects.create(email=f"c{number}@x.example")
+    render()
+    with django_assert_max_num_queries(14):
+        page = text(admin_client.get(address))
+    assert page.count('class="field-conversion_state"') == 22
+    assert page.count("Waiting to be sent") == 21
+
+
+def test_the_page_of_a_customer_has_a_panel(ann, admin_client):
+    page = text(admin_client.get(reverse("admin:shop_customer_change", args=(ann.pk,))))
+    assert of_row() in page
+    assert why(ann) in page
+    assert "Why?" in page
+    assert text(admin_client.get(reverse("admin:shop_customer_add")))
+
+
+def test_a_customer_is_saved_as_before(ann, admin_client):
+    address = reverse("admin:shop_customer_change", args=(ann.pk,))
+    answer = admin_client.get(address)
+    given = form_of(answer) | {"name": "Anna"}
+    assert admin_client.post(address, given).status_code == 302
+    render()
+    assert contacts()["ann@x.example"].first_name == "Anna"
+
+
+def test_the_page_says_why(ann, admin_client):
+    page = text(admin_client.get(why(ann)))
+    assert "is_active=True" in page
+    assert of_row() in page
+    assert "variables.first_name" in page
+
+
+def test_the_page_says_why_not(customers, admin_client):
+    bob = Customer.objects.create(email="bob@x.example", name="<b>Bob</b>", is_active=False)
+    render()
+    page = text(admin_client.get(why(bob)))
+    assert "This does not hold of it: is_active=True." in page
+    assert "<b>Bob" not in page
+
+
+def test_a_fault_is_shown(mirror, admin_client):
+    class Raises(mirrors.Mirror[Customer]):
+        email = F("email")
+        variables = {"x": lambda customer: 1 / 0}  # noqa: RUF012
+
+    mirror("contact", Customer, Raises)
+    customer = Customer.objects.create(email="ann@x.example")
+    render()
+    assert "ZeroDivisionError" in text(admin_client.get(why(customer)))
+
+
+def test_sync_now_renders_and_sends(ann, admin_client, conversion):
+    Customer.objects.filter(pk=ann.pk).update(name="Anna")
+    answer = admin_client.post(why(ann), follow=True)
+    assert "is sent now" in text(answer)
+    push()
+    assert conversion.contacts["ann@x.example"]["variables"]["first_name"] == "Anna"
+
+
+def test_who_may_not_look_learns_nothing(ann, client):
+    user = get_user_model().objects.create(username="staff", is_staff=True)
+    client.force_login(user)
+    assert client.get(why(ann)).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_customer"))
+    page = text(client.get(why(ann)))
+    assert "Sync now" not in page
+    assert client.post(why(ann)).status_code == 403
+
+
+def test_of_nobody_there_is_no_page(customers, admin_client):
+    assert admin_client.get("/admin/shop/customer/77/conversion/").status_code == 404
+
+
+def test_a_company_is_read_only_too(mirror, admin_client):
+    class Employers(mirrors.Mirror[Employer]):
+        variables = {"company_name": F("name")}  # noqa: RUF012
+
+    mirror("company", Employer, Employers)
+    employer = Employer.objects.create(name="E")
+    render()
+    row = link(employer).row
+    answer = admin_client.get(reverse("admin:conversion_sync_company_change", args=(row,)))
+    fields = {*answer.context["adminform"].form.fields}
+    assert not {"external_id", "company_name"} & fields
+    assert "industry" in fields
