@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
-from django.db.models import Q
 
 from conversion_sync.conf import conf
-from conversion_sync.models.clock import DbNow
-from conversion_sync.models.wakeup import Wakeup
 from conversion_sync.queues.base import queue
+from conversion_sync.queues.request import ask
 
 __all__ = ["savepoint", "wake"]
 
 logger = logging.getLogger(__name__)
-
-#: For so long a request for a drain stands; then it is taken for lost.
-EXPIRES = datetime.timedelta(seconds=60)
 
 
 def wake(using: str = "default", **kwargs: Any) -> bool:
@@ -33,7 +27,7 @@ def wake(using: str = "default", **kwargs: Any) -> bool:
         return False
     try:
         with savepoint(using):
-            if not _request(using):
+            if not ask(using):
                 return False
     except DatabaseError:
         logger.warning("No drain could be asked for; the sweep will do it.", exc_info=True)
@@ -53,15 +47,3 @@ def savepoint(using: str) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def _request(using: str) -> bool:
-    # One that stands for longer than any can is of a clock that was set back.
-    over = Q(requested_until__lt=DbNow()) | Q(requested_until__gt=DbNow() + EXPIRES)
-    rows = Wakeup.only(using).filter(Q(requested_until=None) | over)
-    if rows.update(requested_until=DbNow() + EXPIRES):
-        return True
-    if Wakeup.only(using).exists():
-        return False
-    Wakeup.load(using)
-    return bool(rows.update(requested_until=DbNow() + EXPIRES))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django_q.conf import Conf
 from django_q.models import OrmQ
 
@@ -229,11 +229,16 @@ def test_a_task_goes_to_the_broker_that_is_set(conversion, monkeypatch):
     assert len(taken) == 1
 
 
-def test_a_table_that_can_not_be_written_breaks_no_save(conversion, monkeypatch, caplog):
-    def fail(using):
-        raise DatabaseError("gone")
+@pytest.fixture
+def no_wakeup_table() -> Iterator[None]:
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Wakeup, "conversion_sync_wakeup", "somewhere_else")
+    yield
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Wakeup, "somewhere_else", "conversion_sync_wakeup")
 
-    monkeypatch.setattr(Wakeup, "only", fail)
+
+def test_a_table_that_can_not_be_written_breaks_no_save(conversion, no_wakeup_table, caplog):
     row = contact()
     assert fresh(row).key == ANN
     assert "the sweep will do it" in caplog.text
