@@ -50,11 +50,18 @@ class Unstorable(Exception):
 
 def storable_text(text: str) -> str:
     """The text with U+FFFD in place of each NUL and each half of a character."""
+    if _is_plain(text):
+        return text
     text = _NO_CHARACTER.sub(REPLACEMENT, text)
     if _HALF.search(text):
         # Two halves, one after the other, are a character.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16")
     return text
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is one of nearly all texts, seen without reading it character by character."""
+    return text.isascii() and "\0" not in text
 
 
 def storable_json(value: Any) -> Any:
@@ -96,6 +103,8 @@ def _name(name: Any, replaced: list[object]) -> Any:
 
 
 def _text(text: str, replaced: list[object]) -> str:
+    if _is_plain(text):
+        return text
     if _NO_CHARACTER.search(text):
         replaced.append(text)
     return storable_text(text)
@@ -114,7 +123,10 @@ class StorableText:
         return storable_text(value) if isinstance(value, str) else value
 
     def is_storable(self, value: Any) -> bool:
-        return not (isinstance(value, str | Promise) and _NO_CHARACTER.search(str(value)))
+        if not isinstance(value, str | Promise):
+            return True
+        text = str(value)
+        return _is_plain(text) or not _NO_CHARACTER.search(text)
 
 
 class StorableJSON:
