@@ -9,10 +9,20 @@ from django.db import connections
 from conversion_sync import signals
 from conversion_sync.models.memory import Commit
 
-__all__ = ["announce", "quiet"]
+__all__ = ["announce", "quiet", "tell"]
 
 #: True where the site wants no drain to be asked for: the sweep sends what is saved then.
 quiet: ContextVar[bool] = ContextVar("conversion_sync_quiet", default=False)
+
+
+def tell(using: str) -> None:
+    """Send ``signals.changed`` now: the change is committed."""
+    if not quiet.get():
+        _send(using)
+
+
+def _send(using: str) -> None:
+    signals.changed.send_robust(sender=None, using=using)
 
 
 class _Announcement:
@@ -39,6 +49,6 @@ def announce(using: str) -> Commit:
     def speak(announcement: _Announcement = pending) -> None:
         if not announcement.done:
             announcement.done = True
-            signals.changed.send_robust(sender=None, using=using)
+            _send(using)
 
     return Commit(using, speak)

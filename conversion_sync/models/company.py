@@ -24,7 +24,7 @@ from conversion_sync.models.fields import (
 from conversion_sync.models.moving import move
 from conversion_sync.models.querysets import RecordManager
 from conversion_sync.models.record import Record
-from conversion_sync.models.synced import RIGHTS
+from conversion_sync.models.synced import RIGHTS, Proof
 from conversion_sync.models.validators import name_clash, validate_domain, validate_json_object
 
 __all__ = ["Company"]
@@ -113,6 +113,17 @@ class Company(Record):
             errors["custom_variables"] = clash
         if errors:
             raise ValidationError(errors)
+
+    def _proof_of(self, written: set[str]) -> Proof | None:
+        proof = super()._proof_of(written)
+        if proof is None or "company_name" not in written:
+            return proof
+        # Of a new name the contacts are told.
+        return [*proof, (self._meta.get_field("company_name"), self.company_name)]
+
+    @classmethod
+    def _usual(cls, using: str, priority: int) -> models.Q:
+        return Deletion.none_is_hastened(using, Deletion.Kind.COMPANY, priority)
 
     @classmethod
     def _moved(cls, using: str, pairs: Sequence[Pair]) -> None:

@@ -26,6 +26,7 @@ from conversion_sync.models.fields import (
     RecordKeyField,
     WebAddressField,
 )
+from conversion_sync.models.known import is_known
 from conversion_sync.models.leaving import (
     enter_opt_outs_of_column,
     follow_key,
@@ -38,7 +39,7 @@ from conversion_sync.models.querysets import RecordManager
 from conversion_sync.models.record import Record
 from conversion_sync.models.subscription import OUT, Subscription
 from conversion_sync.models.subscription_change import SubscriptionChange
-from conversion_sync.models.synced import RIGHTS
+from conversion_sync.models.synced import RIGHTS, Proof
 from conversion_sync.models.validators import name_clash, validate_json_object
 
 __all__ = ["Contact"]
@@ -214,6 +215,13 @@ class Contact(Record):
         say(using, [Saying(pk, key, OUT, OUT) for pk, key in keys.items()])
         return failed
 
+    def _proof_of(self, written: set[str]) -> Proof | None:
+        return None if "subscription_status" in written else super()._proof_of(written)
+
+    @classmethod
+    def _usual(cls, using: str, priority: int) -> models.Q:
+        return Deletion.none_is_hastened(using, Deletion.Kind.CONTACT, priority)
+
     @classmethod
     def _moved(cls, using: str, pairs: Sequence[Pair]) -> None:
         people = [(before["pk"], cls.normal_key(before["email"])) for before, _ in pairs]
@@ -249,6 +257,11 @@ class Contact(Record):
 
     @classmethod
     def _inserted(cls, using: str, rows: Sequence[Self]) -> None:
+        if len(rows) == 1 and not rows[0].subscription_status:
+            [row] = rows
+            if not is_known(using, row.pk, row.wanted_key):
+                row.keep_subscription()
+                return
         SubscriptionChange.enter(
             using,
             (

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.conf import conf
@@ -228,11 +228,31 @@ class Deletion(SyncedModel):
             cls.prioritize(using, kind, [row["sent_key"] for row in rows])
 
     @classmethod
+    def none_is_hastened(cls, using: str, kind: Kind, priority: int) -> Q:
+        """The condition of a record that has no deletion of its key which ``prioritize`` changes.
+
+        Args:
+            priority: that of the record.
+        """
+        if priority != PERSON:
+            return Q()
+        waiting = cls.unmarked.using(using).filter(
+            kind=kind, key=OuterRef("key"), due_at__isnull=False, priority=BULK
+        )
+        return Q(~Exists(waiting))
+
+    @classmethod
     def prioritize(cls, using: str, kind: Kind, keys: Collection[str]) -> None:
         """Give these deletions the priority of a person who waits for what they hold up."""
-        cls.unmarked.using(using).filter(
-            kind=kind, key__in=keys, due_at__isnull=False, priority=BULK
-        ).update(priority=PERSON)
+        cls.in_background(using, kind, keys).update(priority=PERSON)
+
+    @classmethod
+    def in_background(
+        cls, using: str, kind: Kind, keys: Collection[str]
+    ) -> models.QuerySet[Deletion]:
+        """The deletions of these keys that nobody waits for yet."""
+        rows: models.QuerySet[Deletion] = cls.unmarked.using(using)
+        return rows.filter(kind=kind, key__in=keys, due_at__isnull=False, priority=BULK)
 
 
 def _objects(model: str, using: str) -> SyncedQuerySet:

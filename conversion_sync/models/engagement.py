@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -141,6 +142,13 @@ class Engagement(SyncedModel):
             raise ImmutableEngagement(
                 "An engagement that was sent can't be changed: Conversion may have it as it is."
             )
+
+    @classmethod
+    def _usual(cls, using: str, priority: int) -> models.Q:
+        return Q(claim=None) & (
+            Q(sync_status=Status.FAILED)
+            | Q(sync_status=Status.PENDING, last_attempt_at__isnull=True)
+        )
 
     @classmethod
     def _inserted(cls, using: str, rows: Sequence[Self]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conversion_sync.api.errors import ErrorCode
+from conversion_sync.models.listeners import for_fixtures
 from conversion_sync.models.record import Record, key_field
 from conversion_sync.models.state import Status
 from conversion_sync.models.storable import unstorable_fields, what_was_replaced
@@ -13,6 +14,7 @@ from conversion_sync.models.synced import SyncedModel
 __all__ = ["complete_fixture"]
 
 
+@for_fixtures
 def complete_fixture(instance: Any, raw: bool, **kwargs: Any) -> None:
     """Take a row of a fixture as it is, but for its key, and for what can't be stored.
 

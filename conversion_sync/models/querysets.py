@@ -13,7 +13,7 @@ from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import in_bulk
 from conversion_sync.models.changes import WRITTEN
 from conversion_sync.models.chunks import in_chunks
-from conversion_sync.models.clock import DbNow
+from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.columns import attname
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking, urgency
@@ -155,8 +155,10 @@ class SyncedQuerySet(models.QuerySet[Any]):
         rows = list(objs)
         with transaction.atomic(using=self.db):
             follow(rows, announce(self.db))
+            # As a value, which is as quick for many rows as an expression is slow.
+            now = db_now(self.db) if rows else None
             for row in rows:
-                row._begin(BULK)
+                row._begin(BULK, now)
             created = super().bulk_create(rows, batch_size)
             with in_bulk():
                 self.model._inserted(self.db, created)

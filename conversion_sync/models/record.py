@@ -15,7 +15,7 @@ from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.querysets import RecordQuerySet
 from conversion_sync.models.state import BULK, Status
-from conversion_sync.models.synced import SyncedModel
+from conversion_sync.models.synced import Proof, SyncedModel
 
 __all__ = ["Record", "key_field"]
 
@@ -62,6 +62,19 @@ class Record(SyncedModel):
 
     def _unwritten(self) -> set[str]:
         return super()._unwritten() | {"key"}
+
+    def _proof_of(self, written: set[str]) -> Proof | None:
+        """That its key is the one that it would have after the save."""
+        source: Any = self._meta.get_field(self.KEY)
+        if source.attname not in self.__dict__:
+            return None
+        spelling, field = getattr(self, self.KEY), key_field(type(self))
+        key = field.of(spelling) if isinstance(spelling, str) else None
+        if key is None:
+            return None
+        # What the column says may be of a later time than the instance.
+        spelled = [] if self.KEY in written else [(source, spelling)]
+        return [(field, key), *spelled]
 
     @classmethod
     def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:

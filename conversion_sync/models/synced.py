@@ -7,27 +7,33 @@ claim undoes nothing of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, Self
 
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync import signals
 from conversion_sync.api.errors import ErrorCode
-from conversion_sync.models.announcement import announce
+from conversion_sync.models.announcement import announce, tell
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.changes import WRITTEN, Pair
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.columns import attname
 from conversion_sync.models.fields import InstantField, SiteTimeField
+from conversion_sync.models.listeners import anybody_listens
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking
 from conversion_sync.models.memory import MEMORIES, follow
 from conversion_sync.models.state import BULK, PERSON, Status
 from conversion_sync.models.storable import unstorable_fields, what_was_replaced
+from conversion_sync.models.usual_save import Unusual, update_usually
 
-__all__ = ["RIGHTS", "SyncedModel"]
+__all__ = ["RIGHTS", "Proof", "SyncedModel"]
+
+#: Fields, and the values that a row has to have in them.
+Proof = Sequence[tuple[Any, Any]]
 
 #: What Django asks a permission for, and what is asked of each synced row besides.
 RIGHTS = ("add", "change", "delete", "view", "sync")
@@ -104,6 +110,9 @@ class SyncedModel(models.Model):
     #: What ``save`` adds to the UPDATE in hand; None outside of it.
     _marks: dict[str, Any] | None = None
 
+    #: What proves that the save in hand is a usual one; None where none is.
+    _proof: Proof | None = None
+
     class Meta:
         abstract = True
 
@@ -128,18 +137,88 @@ class SyncedModel(models.Model):
         if update_fields is not None and not (update_fields := set(update_fields)):
             return
         using = using or router.db_for_write(type(self), instance=self)
+        if force_insert or not self._save_usually(using, update_fields):
+            self._save_locked(using, force_insert, force_update, update_fields)
+
+    def _save_usually(self, using: str, update_fields: set[str] | None) -> bool:
+        """Save with one statement, if that is enough. Returns False: nothing was written."""
+        written = self._written(update_fields)
+        proof = self._proof_of(written) if self._may_be_usual(using, written) else None
+        if proof is None:
+            return False
+        before, in_block = self._remembered(), connections[using].in_atomic_block
+        if in_block:
+            follow([self], announce(using))
+        self._proof = proof
+        try:
+            super().save(using=using, update_fields=None if update_fields is None else written)
+        except Unusual:
+            self._restore(before)
+            if in_block:
+                # Django takes it for a failure of the database.
+                transaction.set_rollback(False, using=using)
+            return False
+        except BaseException:
+            self._restore(before)
+            raise
+        finally:
+            self._proof = None
+        self._reload_state()
+        if not in_block:
+            tell(using)
+        return True
+
+    def _may_be_usual(self, using: str, written: set[str]) -> bool:
+        """Whether a save of these fields may be usual, as far as the instance knows.
+
+        What a site's receivers do belongs to the save: they are called in its transaction.
+        """
+        connection, state = connections[using], self._state
+        return (
+            self.pk is not None
+            and not state.adding
+            and state.db == using
+            and not _concrete(type(self))._meta.parents
+            and not anybody_listens(type(self))
+            and (connection.in_atomic_block or connection.get_autocommit())
+            and not self._is_quiet(written)
+            and not self._unstorable(written)
+        )
+
+    def _is_quiet(self, written: set[str]) -> bool:
+        return {attname(self, name) for name in written} <= self.QUIET
+
+    def _proof_of(self, written: set[str]) -> Proof | None:
+        """What the row has to hold for a save of these fields to be usual; None: it never is."""
+        return ()
+
+    @classmethod
+    def _usual(cls, using: str, priority: int) -> models.Q:
+        """What has to be so of every row of this model for its save to be usual.
+
+        Args:
+            priority: that with which the row becomes due.
+        """
+        return models.Q()
+
+    def _save_locked(
+        self,
+        using: str,
+        force_insert: Any,
+        force_update: bool,
+        update_fields: set[str] | None,
+    ) -> None:
         with transaction.atomic(using=using):
             follow([self], announce(using))
             before = self._lock(using) if self.pk is not None and not force_insert else None
             if before is not None:
                 type(self)._check_change([before])
             elif force_insert or self._state.adding or self.pk is None:
-                self._begin(BULK if attribution().bulk else PERSON)
+                self._begin(_priority(), DbNow())
             else:
                 force_update = not update_fields
             written = self._written(update_fields)
-            quiet = {attname(self, name) for name in written} <= self.QUIET
-            self._marks = {} if quiet else marking(BULK if attribution().bulk else PERSON)
+            self._marks = {} if self._is_quiet(written) else marking(_priority())
             try:
                 super().save(
                     force_insert=force_insert,
@@ -203,13 +282,10 @@ class SyncedModel(models.Model):
             if name in written or name.removesuffix("_id") in written
         }
 
-    def _begin(self, priority: int) -> None:
+    def _begin(self, priority: int, due_at: Any) -> None:
         """Give a row that is about to be inserted the state of a new one."""
-        for field in self._meta.concrete_fields:
-            if field.attname in self.STATE:
-                setattr(self, field.attname, field.get_default())
-        self.due_at = DbNow()
-        self.priority = priority
+        self.__dict__ |= _new_state(type(self)) | {"due_at": due_at, "priority": priority}
+        self._state.fields_cache.pop("last_call", None)
 
     def _reload_state(self) -> None:
         """Have the state columns read from the database when next asked for."""
@@ -233,11 +309,19 @@ class SyncedModel(models.Model):
         # Django has no public way to add expressions to the UPDATE of a save and to keep the
         # instance, and the ``update_fields`` that a site's signals are told, as they are. What
         # it was tried with: tests/models/test_private_django.py.
+        if self._proof is not None:
+            kept = self._kept(values)
+            update_usually(using, base_qs.model, pk_val, kept, _priority(), self._proof)
+            return [()]
         if self._marks is not None:
-            kept = [entry for entry in values if entry[0].attname not in self._unwritten()]
+            kept = self._kept(values)
             marks = [(self._meta.get_field(name), None, mark) for name, mark in self._marks.items()]
             values = kept + marks
         return super()._do_update(base_qs, using, pk_val, values, *args)
+
+    def _kept(self, values: Any) -> list[Any]:
+        unwritten = self._unwritten()
+        return [entry for entry in values if entry[0].attname not in unwritten]
 
     def _unwritten(self) -> set[str]:
         """The columns that a save never writes from memory."""
@@ -283,3 +367,19 @@ class SyncedModel(models.Model):
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
         """Do what the deletion of these locked rows entails, in their transaction."""
+
+
+@cache
+def _new_state(model: type[SyncedModel]) -> dict[str, Any]:
+    """The state columns of a new row, but for when it is due and its priority; none is mutable."""
+    fields = [field for field in model._meta.concrete_fields if field.attname in model.STATE]
+    return {field.attname: field.get_default() for field in fields if field.name != "due_at"}
+
+
+def _priority() -> int:
+    return BULK if attribution().bulk else PERSON
+
+
+def _concrete(model: Any) -> Any:
+    """The model itself, of a proxy that which it stands for."""
+    return model._meta.concrete_model
