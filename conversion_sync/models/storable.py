@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from types import NoneType
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -73,7 +74,20 @@ def storable_json(value: Any) -> Any:
         TypeError: Django's encoder does not take it.
         ValueError: as it does, where the encoder takes not all of its kind; it holds itself.
     """
-    return _plain(value, (), [])
+    return value if _is_plain_json(value) else _plain(value, (), [])
+
+
+def _is_plain_json(value: Any) -> bool:
+    """Whether it is what most variables are: names with a text, a number, or nothing."""
+    return type(value) is dict and all(
+        type(name) is str and _is_plain(name) and _is_plain_value(each)
+        for name, each in value.items()
+    )
+
+
+def _is_plain_value(value: Any) -> bool:
+    kind = type(value)
+    return _is_plain(value) if kind is str else kind in (int, bool, NoneType)
 
 
 def _plain(value: Any, above: tuple[int, ...], replaced: list[object]) -> Any:
@@ -139,7 +153,7 @@ class StorableJSON:
 
     def is_storable(self, value: Any) -> bool:
         replaced = list[object]()
-        if not hasattr(value, "as_sql"):
+        if not _is_plain_json(value) and not hasattr(value, "as_sql"):
             _plain(value, (), replaced)
         return not replaced
 
