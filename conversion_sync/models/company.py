@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -24,6 +24,7 @@ from conversion_sync.models.fields import (
 from conversion_sync.models.moving import move
 from conversion_sync.models.querysets import RecordManager
 from conversion_sync.models.record import Record
+from conversion_sync.models.state import PERSON
 from conversion_sync.models.synced import RIGHTS, Proof
 from conversion_sync.models.validators import name_clash, validate_domain, validate_json_object
 
@@ -122,6 +123,12 @@ class Company(Record):
         return [*proof, (self._meta.get_field("company_name"), self.company_name)]
 
     @classmethod
+    def _entailing(cls, using: str, priority: int, key: str) -> Sequence[models.QuerySet[Any]]:
+
+        deletions = Deletion.in_background(using, Deletion.Kind.COMPANY, [key])
+        return [*([deletions] if priority == PERSON else [])]
+
+    @classmethod
     def _usual(cls, using: str, priority: int) -> models.Q:
         return Deletion.none_is_hastened(using, Deletion.Kind.COMPANY, priority)
 
@@ -140,6 +147,11 @@ class Company(Record):
         super()._changed(using, pairs)
         if not attribution().bulk:
             Deletion.prioritize(using, Deletion.Kind.COMPANY, [a["key"] for _, a in pairs])
+
+    @classmethod
+    def _inserted(cls, using: str, rows: Sequence[Self]) -> None:
+        if not attribution().bulk:
+            Deletion.prioritize(using, Deletion.Kind.COMPANY, [row.key for row in rows])
 
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:

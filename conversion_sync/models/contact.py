@@ -37,6 +37,7 @@ from conversion_sync.models.leaving import (
 from conversion_sync.models.moving import move
 from conversion_sync.models.querysets import RecordManager
 from conversion_sync.models.record import Record
+from conversion_sync.models.state import PERSON
 from conversion_sync.models.subscription import OUT, Subscription
 from conversion_sync.models.subscription_change import SubscriptionChange
 from conversion_sync.models.synced import RIGHTS, Proof
@@ -215,8 +216,20 @@ class Contact(Record):
         say(using, [Saying(pk, key, OUT, OUT) for pk, key in keys.items()])
         return failed
 
+    def _create_usually(self, using: str, force_insert: Any) -> bool:
+        is_done = not self.subscription_status and super()._create_usually(using, force_insert)
+        if is_done:
+            self.keep_subscription()
+        return is_done
+
     def _proof_of(self, written: set[str]) -> Proof | None:
         return None if "subscription_status" in written else super()._proof_of(written)
+
+    @classmethod
+    def _entailing(cls, using: str, priority: int, key: str) -> Sequence[models.QuerySet[Any]]:
+        log = SubscriptionChange.objects.using(using).filter(address=key).order_by()
+        deletions = Deletion.in_background(using, Deletion.Kind.CONTACT, [key])
+        return [log, *([deletions] if priority == PERSON else [])]
 
     @classmethod
     def _usual(cls, using: str, priority: int) -> models.Q:

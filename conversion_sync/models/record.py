@@ -76,6 +76,10 @@ class Record(SyncedModel):
         spelled = [] if self.KEY in written else [(source, spelling)]
         return [(field, key), *spelled]
 
+    def _key_of_new(self) -> str | None:
+        spelling = getattr(self, self.KEY)
+        return key_field(type(self)).of(spelling) if isinstance(spelling, str) else None
+
     @classmethod
     def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
         waiting, moved = list[int](), list[Pair]()

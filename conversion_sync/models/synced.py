@@ -28,6 +28,7 @@ from conversion_sync.models.marking import marking
 from conversion_sync.models.memory import MEMORIES, follow
 from conversion_sync.models.state import BULK, PERSON, Status
 from conversion_sync.models.storable import unstorable_fields, what_was_replaced
+from conversion_sync.models.usual_creation import VENDORS, insert_usually
 from conversion_sync.models.usual_save import Unusual, update_usually
 
 __all__ = ["RIGHTS", "Proof", "SyncedModel"]
@@ -113,6 +114,9 @@ class SyncedModel(models.Model):
     #: What proves that the save in hand is a usual one; None where none is.
     _proof: Proof | None = None
 
+    #: The key of the row whose usual creation is in hand.
+    _new_key: str | None = None
+
     class Meta:
         abstract = True
 
@@ -137,8 +141,57 @@ class SyncedModel(models.Model):
         if update_fields is not None and not (update_fields := set(update_fields)):
             return
         using = using or router.db_for_write(type(self), instance=self)
-        if force_insert or not self._save_usually(using, update_fields):
+        if self.pk is None and self._state.adding and not (force_update or update_fields):
+            is_done = self._create_usually(using, force_insert)
+        else:
+            is_done = not force_insert and self._save_usually(using, update_fields)
+        if not is_done:
             self._save_locked(using, force_insert, force_update, update_fields)
+
+    def _create_usually(self, using: str, force_insert: Any) -> bool:
+        """Create with one statement, if that is enough. Returns False: nothing was written.
+
+        In a transaction that is open a row is created in a savepoint, for a key may be taken.
+        """
+        key = self._key_of_new()
+        if key is None or not self._may_be_created_usually(using):
+            return False
+        before = self._remembered()
+        self._begin(_priority(), DbNow())
+        self._new_key = key
+        try:
+            super().save(force_insert=force_insert, using=using)
+        except BaseException as error:
+            self._restore(before)
+            if isinstance(error, Unusual):
+                return False
+            raise
+        finally:
+            self._new_key = None
+        self._reload_state()
+        tell(using)
+        return True
+
+    def _may_be_created_usually(self, using: str) -> bool:
+        connection = connections[using]
+        return (
+            connection.vendor in VENDORS
+            and connection.features.can_return_columns_from_insert
+            and not connection.in_atomic_block
+            and connection.get_autocommit()
+            and not _concrete(type(self))._meta.parents
+            and not anybody_listens(type(self))
+            and not self._unstorable(self._written(None))
+        )
+
+    def _key_of_new(self) -> str | None:
+        """The key by which a new row is asked for in ``_entailing``; None: it is never usual."""
+        return None
+
+    @classmethod
+    def _entailing(cls, using: str, priority: int, key: str) -> Sequence[models.QuerySet[Any]]:
+        """The rows for which a new row of this key entails more than a push."""
+        return ()
 
     def _save_usually(self, using: str, update_fields: set[str] | None) -> bool:
         """Save with one statement, if that is enough. Returns False: nothing was written."""
@@ -318,6 +371,15 @@ class SyncedModel(models.Model):
             marks = [(self._meta.get_field(name), None, mark) for name, mark in self._marks.items()]
             values = kept + marks
         return super()._do_update(base_qs, using, pk_val, values, *args)
+
+    def _do_insert(
+        self, manager: Any, using: Any, fields: Any, returning_fields: Any, raw: Any
+    ) -> Any:
+        # As above.
+        if self._new_key is not None:
+            return insert_usually(using, self, fields, returning_fields, _priority(), self._new_key)
+        inserted = super()._do_insert(manager, using, fields, returning_fields, raw)  # type: ignore[misc]  # private
+        return inserted
 
     def _kept(self, values: Any) -> list[Any]:
         unwritten = self._unwritten()

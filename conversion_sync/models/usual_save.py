@@ -18,7 +18,7 @@ from django.db.models.sql import UpdateQuery
 
 from conversion_sync.models.marking import marking
 
-__all__ = ["Unusual", "update_usually"]
+__all__ = ["KEPT", "Unusual", "update_usually"]
 
 #: Statements that are kept: one for each set of columns that a site writes together.
 KEPT = 512

@@ -53,6 +53,22 @@ def test_each_save_of_a_row_goes_through_it_once(monkeypatch, columns):
     assert fresh(row).revision == 2
 
 
+@pytest.mark.django_db(transaction=True)
+def test_each_creation_of_a_row_goes_through_one_insert(monkeypatch):
+    passed, real = [], Contact._do_insert
+
+    def do_insert(self, manager, using, fields, returning_fields, raw):
+        passed.append({field.attname for field in fields})
+        assert Contact._meta.pk in returning_fields
+        return real(self, manager, using, fields, returning_fields, raw)
+
+    monkeypatch.setattr(Contact, "_do_insert", do_insert)
+    row = contact()
+    assert len(passed) == 1
+    assert {"email", "key", "due_at"} <= passed[0]
+    assert fresh(row).pk == row.pk
+
+
 def test_receivers_can_be_told_from_each_other():
     def hear(**kwargs):
         pass

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conversion_sync import signals
 from conversion_sync.models import (
+    Company,
     Contact,
     Deletion,
     ImmutableEngagement,
@@ -30,6 +31,7 @@ from conversion_sync.queues import django_q
 from tests.kit import (
     ANN,
     BOB,
+    MINUTE,
     TOKEN,
     claimed,
     company,
@@ -150,10 +152,83 @@ def test_a_save_of_few_fields_is_one_update_of_them():
     assert (fresh(row).title, fresh(row).first_name) == ("Boss", "Anna")
 
 
-def test_creating_asks_once_whether_anything_is_known_of_the_person():
-    row = Contact(email=ANN)
-    insert = ["INSERT contact", "SELECT subscriptionchange"]
-    assert statements(row.save) == ["BEGIN", *insert, "COMMIT", WAKE]
+IN_ONE = connection.vendor != "mysql"
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize(
+    ("make", "columns"),
+    [
+        (
+            Contact,
+            {"email": " Ann@X.example ", "title": "Zoë", "custom_variables": {"a": [1, None]}},
+        ),
+        (Company, {"external_id": "C1", "company_name": "Acme", "annual_revenue": 2**40}),
+    ],
+)
+def test_creating_is_one_insert_and_one_request_for_a_drain(make, columns, bulk):
+    row = make(**columns)
+    with attributed(bulk=bulk):
+        found = statements(row.save)
+    if IN_ONE:
+        assert found == [f"INSERT {row._meta.model_name}", WAKE]
+    again = make.objects.get()
+    assert {name: getattr(again, name) for name in columns} == {
+        name: value.strip() if isinstance(value, str) else value for name, value in columns.items()
+    }
+    assert (again.pk, again.key, again.revision) == (row.pk, row.key, 1)
+    assert (again.sync_status, again.priority) == (Status.PENDING, BULK if bulk else PERSON)
+    now = db_now("default")
+    assert now - MINUTE < again.due_at <= now
+    assert not row._state.adding
+    assert row.revision == 1
+
+
+def test_creating_with_create_is_no_more():
+    found = statements(lambda: Contact.objects.create(email=ANN))
+    assert not IN_ONE or found == ["INSERT contact", WAKE]
+
+
+def test_in_a_transaction_a_row_is_created_in_a_savepoint():
+    contact()
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            Contact(email=ANN.upper()).save()
+        contact(BOB)
+    assert Contact.objects.count() == 2
+
+
+def test_a_new_row_whose_key_is_taken_stays_new():
+    contact()
+    row = Contact(email=ANN, title="Chief")
+    with pytest.raises(IntegrityError):
+        row.save()
+    assert row._state.adding
+    assert [row.pk, row.updated_at, row.sync_status] == [None, None, Status.PENDING]
+    row.email = BOB
+    row.save()
+    assert fresh(row).title == "Chief"
+
+
+def test_a_new_contact_shows_the_opt_out_that_stands_for_its_address():
+    SubscriptionChange.opt_out("default", [ANN])
+    row = Contact(email=ANN.upper())
+    row.save()
+    assert (row.subscription_status, fresh(row).subscription_status) == ("UNSUBSCRIBED",) * 2
+
+
+def test_a_new_contact_with_a_subscription_enters_it():
+    contact(subscription_status="SUBSCRIBED")
+    assert log() == [("SUBSCRIBED", "PENDING")]
+
+
+def test_a_receiver_that_fails_undoes_the_creation():
+    def refuse(**kwargs: Any) -> None:
+        raise ValueError("No.")
+
+    with listening(post_save, refuse), pytest.raises(ValueError, match=r"No\."):
+        contact()
+    assert not Contact.objects.exists()
 
 
 # What is made under the lock
@@ -229,10 +304,11 @@ def test_one_in_bulk_leaves_the_deletions_as_they_are(kind):
     assert (fresh(deletion).priority, fresh(row).priority) == (BULK, BULK)
 
 
-def test_a_new_contact_hastens_the_deletion_of_its_key():
+@pytest.mark.parametrize("kind", ["contact", "company"])
+def test_a_new_row_hastens_the_deletion_of_its_key(kind):
     with attributed(bulk=True):
-        deletion = Deletion.objects.create(kind="contact", key=ANN)
-    contact()
+        deletion = Deletion.objects.create(kind=kind, key=ANN)
+    contact() if kind == "contact" else company(ANN)
     assert fresh(deletion).priority == PERSON
 
 
