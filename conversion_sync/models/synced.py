@@ -177,7 +177,7 @@ class SyncedModel(models.Model):
         return (
             connection.vendor in VENDORS
             and connection.features.can_return_columns_from_insert
-            and not connection.in_atomic_block
+            # Not in a transaction.
             and connection.get_autocommit()
             and not _concrete(type(self))._meta.parents
             and not anybody_listens(type(self))

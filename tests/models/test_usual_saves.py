@@ -222,6 +222,19 @@ def test_a_new_contact_with_a_subscription_enters_it():
     assert log() == [("SUBSCRIBED", "PENDING")]
 
 
+def test_a_new_contact_of_whom_nothing_is_known_has_no_subscription_to_be_read():
+    row = Contact(email=ANN)
+    row.save()
+    assert statements(lambda: row.subscription_status) == []
+    assert row.subscription_status == ""
+
+
+def test_a_new_row_with_what_cannot_be_stored_says_so():
+    row = Contact(email=ANN, title="a\0b")
+    row.save()
+    assert (fresh(row).title, fresh(row).sync_status) == ("a\ufffdb", Status.FAILED)
+
+
 def test_a_receiver_that_fails_undoes_the_creation():
     def refuse(**kwargs: Any) -> None:
         raise ValueError("No.")
