@@ -6,7 +6,7 @@ is asked for as in a site; the INSERT of django-q2's task is not done. ``update`
 in the last line the plain rows are marked, too: no promise holds without.
 
     python benchmarks/saves.py [--postgres postgres://…] [--rounds 7] [--rows 10000]
-        [--profile single]
+        [--profile single] [--cpu]
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--rows", type=int, default=10_000, help="of bulk_create and update")
     parser.add_argument("--profile", default="", help="show where the time of this kind goes")
+    parser.add_argument("--cpu", action="store_true", help="processor time, where others work too")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.chdir(BASE_DIR)
@@ -124,7 +125,7 @@ def measure(options: argparse.Namespace) -> None:
     cases = Cases(plain, Contact, options.rows)
     for name, case in cases.all():
         if not options.profile:
-            report(name, *in_turns(name, case, plain, Contact, options.rounds))
+            report(name, *in_turns(name, case, plain, Contact, options))
         elif name.startswith(options.profile):
             profile(name, case, Contact)
 
@@ -142,11 +143,12 @@ def report(name: str, plain: Any, ours: Any) -> None:
 Case = Callable[[Any], Iterator[None]]
 
 
-def in_turns(name: str, case: Case, plain: Any, ours: Any, rounds: int) -> tuple[Any, Any]:
+def in_turns(name: str, case: Case, plain: Any, ours: Any, options: Any) -> tuple[Any, Any]:
     """The median of the seconds, and the statements, of each of the two."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
+    clock = time.process_time if options.cpu else time.perf_counter
     seconds: dict[Any, list[float]] = {plain: [], ours: []}
     statements = {}
     for model in (plain, ours):
@@ -155,20 +157,20 @@ def in_turns(name: str, case: Case, plain: Any, ours: Any, rounds: int) -> tuple
         with CaptureQueriesContext(connection) as captured:
             next(steps, None)
         statements[model] = len(captured)
-    for number in range(rounds * (1 if name in FEW_ROUNDS else 20)):
+    for number in range(options.rounds * (1 if name in FEW_ROUNDS else 20)):
         for model in (plain, ours) if number % 2 else (ours, plain):
-            seconds[model].append(timed(case, model))
+            seconds[model].append(timed(case, model, clock))
     # The lower quartile: whatever else the machine does comes on top.
     return tuple((statistics.quantiles(seconds[m], n=4)[0], statements[m]) for m in (plain, ours))  # type: ignore[return-value]
 
 
-def timed(case: Case, model: Any) -> float:
+def timed(case: Case, model: Any, clock: Callable[[], float]) -> float:
     """The seconds of a case, what it prepares aside."""
     steps = case(model)
     next(steps)
-    began = time.perf_counter()
+    began = clock()
     next(steps, None)
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def profile(name: str, case: Case, model: Any) -> None:

@@ -36,6 +36,7 @@ class Record(SyncedModel):
 
     STATE = (*SyncedModel.STATE, "sent_revision", "sent_key", "sent_payload", "synced_revision")
     LOCKED = (*SyncedModel.LOCKED, "key", "sent_key")
+    DERIVED = (*SyncedModel.DERIVED, "key")
 
     #: The column that holds the key as people write it.
     KEY: ClassVar[str]
@@ -56,9 +57,6 @@ class Record(SyncedModel):
     def normal_key(cls, spelling: str) -> str:
         """The one normal form in which a key is compared and sent."""
         return key_field(cls).normal_form(spelling)
-
-    def _remembered(self) -> dict[str, Any]:
-        return super()._remembered() | ({"key": self.key} if "key" in self.__dict__ else {})
 
     def _unwritten(self) -> set[str]:
         return super()._unwritten() | {"key"}

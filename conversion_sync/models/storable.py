@@ -170,8 +170,14 @@ def unstorable_fields(model: Any, values: Mapping[str, Any]) -> list[str]:
     return [
         field.name
         for field in _sent_fields(model)
-        if field.name in values and not field.is_storable(values[field.name])
+        if field.name in values
+        and not _is_plainly_storable(values[field.name])
+        and not field.is_storable(values[field.name])
     ]
+
+
+def _is_plainly_storable(value: Any) -> bool:
+    return _is_plain(value) if type(value) is str else _is_plain_json(value)
 
 
 def replaced_fields(row: Any) -> list[str]:

@@ -108,6 +108,9 @@ class SyncedModel(models.Model):
     WATCHED: ClassVar[frozenset[str]] = frozenset()
     QUIET: ClassVar[frozenset[str]] = frozenset({"created_at", "updated_at"})
 
+    #: The columns besides ``STATE`` that are derived whenever a row is written.
+    DERIVED: ClassVar[tuple[str, ...]] = ("created_at", "updated_at")
+
     #: What ``save`` adds to the UPDATE in hand; None outside of it.
     _marks: dict[str, Any] | None = None
 
@@ -348,8 +351,8 @@ class SyncedModel(models.Model):
 
     def _remembered(self) -> dict[str, Any]:
         """What changes write into the instance by themselves, as it is now."""
-        names = (*self.STATE, "created_at", "updated_at")
-        return {name: self.__dict__[name] for name in names if name in self.__dict__}
+        held = self.__dict__
+        return {name: held[name] for name in _written_by_changes(type(self)) if name in held}
 
     def _restore(self, columns: dict[str, Any]) -> None:
         """Have the instance hold again what ``_remembered`` has returned."""
@@ -429,6 +432,12 @@ class SyncedModel(models.Model):
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
         """Do what the deletion of these locked rows entails, in their transaction."""
+
+
+@cache
+def _written_by_changes(model: type[SyncedModel]) -> tuple[str, ...]:
+    """The columns that changes write into an instance by themselves."""
+    return (*model.STATE, *model.DERIVED)
 
 
 @cache

@@ -25,6 +25,7 @@ from conversion_sync.models import (
     Wakeup,
     attributed,
 )
+from conversion_sync.models.announcement import quiet
 from conversion_sync.models.clock import db_now
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.queues import django_q
@@ -447,6 +448,16 @@ def test_the_site_is_told_after_the_commit_whether_in_a_transaction_or_not():
     finally:
         signals.changed.disconnect(hear)
     assert told == [False, False]
+
+
+def test_where_no_drain_is_wanted_none_is_asked_for():
+    row = edited(contact(), title="Chief")
+    token = quiet.set(True)
+    try:
+        assert statements(row.save) == [UPDATE]
+        assert WAKE not in statements(lambda: contact(BOB))
+    finally:
+        quiet.reset(token)
 
 
 # A site that listens

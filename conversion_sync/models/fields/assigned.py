@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
+from django.utils.functional import cached_property
 
 from conversion_sync.models.storable import StorableText
 
@@ -37,8 +38,14 @@ class AssignedField(StorableText, _CharField):
 
     def normal(self, value: Any) -> Any:
         """The choice that is meant, or the value as it is."""
+        if not value or value in self._words:
+            return value
         word = value.strip().upper() if isinstance(value, str) else value
-        return word if word in {choice for choice, _ in self.flatchoices} else value
+        return word if word in self._words else value
+
+    @cached_property
+    def _words(self) -> frozenset[Any]:
+        return frozenset(choice for choice, _ in self.flatchoices)
 
     def get_prep_value(self, value: Any) -> Any:
         return self.normal(super().get_prep_value(value))
