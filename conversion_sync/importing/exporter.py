@@ -20,7 +20,7 @@ from conversion_sync.status.messages import in_words
 
 __all__ = ["export"]
 
-CHUNK = 1000
+LINES_AT_ONCE = 1000
 
 #: Without it, spreadsheets do not take the file for UTF-8.
 BYTE_ORDER_MARK = "\ufeff"
@@ -40,8 +40,8 @@ def export(kind: str, rows: QuerySet[Any]) -> Iterator[str]:
     buffer.write(BYTE_ORDER_MARK)
     writer.writerow([*paths, WISH] if has_wishes else paths)
     people = ("pk", "key") if has_wishes else ()
-    lines = rows.values_list(*paths.values(), *people).iterator(chunk_size=CHUNK)
-    while chunk := list(islice(lines, CHUNK)):
+    lines = rows.values_list(*paths.values(), *people).iterator(chunk_size=LINES_AT_ONCE)
+    while chunk := list(islice(lines, LINES_AT_ONCE)):
         cells = [[protected(_text(value)) for value in line[: len(paths)]] for line in chunk]
         if has_wishes:
             said = list(paths).index("subscription_status")

@@ -25,7 +25,7 @@ from conversion_sync.records.write import write
 
 __all__ = ["Importer", "Outcome", "Report", "Result"]
 
-CHUNK = 500
+LINES_AT_ONCE = 500
 
 
 class Result(enum.StrEnum):
@@ -163,7 +163,7 @@ class Importer:
         # In whatever order its lines stand, an opt-out wins over all else that the file says.
         self._opting_out = self._opt_outs.keys()
         lines = self.layout.lines()
-        while chunk := list(islice(lines, CHUNK)):
+        while chunk := list(islice(lines, LINES_AT_ONCE)):
             good = [line for line in chunk if isinstance(line, Line)]
             bad = [
                 Outcome(line.number, Result.BAD, [Problem(line.reason)], record=line.record)

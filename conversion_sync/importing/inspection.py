@@ -17,7 +17,7 @@ from conversion_sync.importing.reading.spoiled import Harm, harmed
 
 __all__ = ["Inspection", "Spoiled"]
 
-CHUNK = 1000
+LINES_AT_ONCE = 1000
 
 #: So many cells of a column are shown as examples, and so many spoiled ones are named.
 EXAMPLES, NAMED = 3, 100
@@ -50,7 +50,7 @@ class Inspection:
     def look(self, records: Iterator[Record]) -> None:
         """Look at all lines below the header, and have the columns settle how they are read."""
         numbers = {column.place: _RowNumbers() for column in self.columns if column.is_unnamed}
-        while chunk := list(islice(records, CHUNK)):
+        while chunk := list(islice(records, LINES_AT_ONCE)):
             self.last_line = chunk[-1].number
             readable = [record for record in chunk if any(record.cells) and not record.reason]
             self._note_short(readable)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
-__all__ = ["WRITTEN", "Pair"]
+__all__ = ["RowChange"]
 
-#: Of a row after a change: the names of the columns that were written, changed or not.
-WRITTEN = "written"
 
-#: What is known of a row before and after a change, both read under the row's lock.
-Pair = tuple[dict[str, Any], dict[str, Any]]
+class RowChange(NamedTuple):
+    """A row before and after a change, both as they are under its lock, by column.
+
+    ``written``: the columns and fields that were written, changed or not.
+    """
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    written: Collection[str]

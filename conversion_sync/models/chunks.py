@@ -9,10 +9,10 @@ __all__ = ["in_chunks"]
 
 T = TypeVar("T")
 
-CHUNK = 1000
+ROWS_AT_ONCE = 1000
 
 
-def in_chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+def in_chunks(items: Sequence[T], size: int = ROWS_AT_ONCE) -> Iterator[Sequence[T]]:
     """The items, ``size`` at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

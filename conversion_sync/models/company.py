@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.keys import normal_id
 from conversion_sync.models.attribution import attribution
-from conversion_sync.models.changes import Pair
+from conversion_sync.models.changes import RowChange
 from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.fields import (
     ExternalIdField,
@@ -133,20 +133,25 @@ class Company(Record):
         return Deletion.none_is_hastened(using, Deletion.Kind.COMPANY, priority)
 
     @classmethod
-    def _moved(cls, using: str, pairs: Sequence[Pair]) -> None:
-        moves = [(before, cls._key_of(after)) for before, after in pairs]
+    def _moved(cls, using: str, changes: Sequence[RowChange]) -> None:
+        moves = [(change.before, cls._key_of(change.after)) for change in changes]
         move(cls, using, Deletion.Kind.COMPANY, moves)
 
     @classmethod
-    def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
+    def _changed(cls, using: str, changes: Sequence[RowChange]) -> None:
         # Of contacts that others are putting into the company nobody knows before the commit.
-        renamed = [b["pk"] for b, a in pairs if b["company_name"] != a["company_name"]]
+        renamed = [
+            change.before["pk"]
+            for change in changes
+            if change.before["company_name"] != change.after["company_name"]
+        ]
         if renamed:
             rows = cls.unmarked.using(using).filter(pk__in=renamed)
             rows.update(renamed_revision=models.F("revision"))
-        super()._changed(using, pairs)
+        super()._changed(using, changes)
         if not attribution().bulk:
-            Deletion.prioritize(using, Deletion.Kind.COMPANY, [a["key"] for _, a in pairs])
+            keys = [change.after["key"] for change in changes]
+            Deletion.prioritize(using, Deletion.Kind.COMPANY, keys)
 
     @classmethod
     def _inserted(cls, using: str, rows: Sequence[Self]) -> None:

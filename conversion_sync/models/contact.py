@@ -13,7 +13,7 @@ from conversion_sync.api.keys import normal_email
 from conversion_sync.conf import conf
 from conversion_sync.models.assigned import Saying, say
 from conversion_sync.models.attribution import attribution
-from conversion_sync.models.changes import WRITTEN, Pair
+from conversion_sync.models.changes import RowChange
 from conversion_sync.models.company import Company
 from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.deletion import Deletion
@@ -236,21 +236,23 @@ class Contact(Record):
         return Deletion.none_is_hastened(using, Deletion.Kind.CONTACT, priority)
 
     @classmethod
-    def _moved(cls, using: str, pairs: Sequence[Pair]) -> None:
-        people = [(before["pk"], cls.normal_key(before["email"])) for before, _ in pairs]
+    def _moved(cls, using: str, changes: Sequence[RowChange]) -> None:
+        people = [
+            (change.before["pk"], cls.normal_key(change.before["email"])) for change in changes
+        ]
         standing = SubscriptionChange.standing_opt_outs(using, people)
         left = {pk for (pk, _), out in zip(people, standing, strict=True) if out is not None}
-        for before, after in pairs:
-            old, new = (cls.normal_key(row["email"]) for row in (before, after))
-            follow_key(using, before | {"key": old}, new)
-        moves = [(before, cls._key_of(after)) for before, after in pairs]
+        for change in changes:
+            old, new = (cls.normal_key(row["email"]) for row in (change.before, change.after))
+            follow_key(using, change.before | {"key": old}, new)
+        moves = [(change.before, cls._key_of(change.after)) for change in changes]
         supersede_repeated(using, move(cls, using, Deletion.Kind.CONTACT, moves))
         # Elsewhere other opt-outs stand for the address.
         SubscriptionChange.reflect(using, [pk for pk, _ in people], left=left)
 
     @classmethod
-    def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
-        super()._changed(using, pairs)
+    def _changed(cls, using: str, changes: Sequence[RowChange]) -> None:
+        super()._changed(using, changes)
         say(
             using,
             [
@@ -260,12 +262,12 @@ class Contact(Record):
                     after["subscription_status"],
                     before["subscription_status"],
                 )
-                for before, after in pairs
-                if "subscription_status" in after[WRITTEN]
+                for before, after, written in changes
+                if "subscription_status" in written
             ],
         )
         if not attribution().bulk:
-            keys = [cls.normal_key(after["email"]) for _, after in pairs]
+            keys = [cls.normal_key(change.after["email"]) for change in changes]
             Deletion.prioritize(using, Deletion.Kind.CONTACT, keys)
 
     @classmethod

@@ -11,7 +11,7 @@ from django.db.models import Case, Q, Value, When
 
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import in_bulk
-from conversion_sync.models.changes import WRITTEN
+from conversion_sync.models.changes import RowChange
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.columns import attname
@@ -112,8 +112,8 @@ class SyncedQuerySet(models.QuerySet[Any]):
             # Locked, as before: a plain read may be of a time before the lock.
             rows = locking(model.unmarked.using(self.db).filter(pk__in=pks))
             after = {row["pk"]: row for row in rows.values("pk", *model.LOCKED)}
-            written = {WRITTEN: {*assignments}}
-            model._changed(self.db, [(row, after[row["pk"]] | written) for row in chunk])
+            written = {*assignments}
+            model._changed(self.db, [RowChange(row, after[row["pk"]], written) for row in chunk])
         return count
 
     def _locked(self) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.errors import ErrorCode
-from conversion_sync.models.changes import Pair
+from conversion_sync.models.changes import RowChange
 from conversion_sync.models.fields import KeyField, RecordKeyField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
@@ -79,9 +79,10 @@ class Record(SyncedModel):
         return key_field(type(self)).of(spelling) if isinstance(spelling, str) else None
 
     @classmethod
-    def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
-        waiting, moved = list[int](), list[Pair]()
-        for before, after in pairs:
+    def _changed(cls, using: str, changes: Sequence[RowChange]) -> None:
+        waiting, moved = list[int](), list[RowChange]()
+        for change in changes:
+            before, after, _ = change
             key = cls._key_of(after)
             if before["key"] is None and key == cls._key_of(before):
                 waiting.append(before["pk"])
@@ -89,12 +90,12 @@ class Record(SyncedModel):
                 if key != before["key"] and not cls._spell_anew(using, before, key):
                     waiting.append(before["pk"])
             elif key != before["key"]:
-                moved.append((before, after))
+                moved.append(change)
         if waiting:
             cls.take_keys(using, waiting)
         if moved:
             cls._moved(using, moved)
-            cls._freed(using, [before for before, _ in moved])
+            cls._freed(using, [change.before for change in moved])
 
     @classmethod
     def _spelled_anew(cls, key: str | None) -> str | None:
@@ -149,7 +150,7 @@ class Record(SyncedModel):
             RecordQuerySet(cls, using=using).filter(pk__in=pks).mark()
 
     @classmethod
-    def _moved(cls, using: str, pairs: Sequence[Pair]) -> None:
+    def _moved(cls, using: str, changes: Sequence[RowChange]) -> None:
         """Write the new keys of these locked rows, and do what that entails."""
         raise NotImplementedError
 

@@ -18,7 +18,7 @@ from conversion_sync import signals
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models.announcement import announce, tell
 from conversion_sync.models.attribution import attribution
-from conversion_sync.models.changes import WRITTEN, Pair
+from conversion_sync.models.changes import RowChange
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.columns import attname
 from conversion_sync.models.fields import InstantField, SiteTimeField
@@ -287,8 +287,8 @@ class SyncedModel(models.Model):
             if before is None:
                 type(self)._inserted(using, [self])
             else:
-                after = before | self._values(written) | {WRITTEN: written}
-                type(self)._changed(using, [(before, after)])
+                after = before | self._values(written)
+                type(self)._changed(using, [RowChange(before, after, written)])
             type(self)._fail(using, {self.pk: self._unstorable(written)})
             self._reload_state()
 
@@ -422,7 +422,7 @@ class SyncedModel(models.Model):
         """Refuse to change rows, locked and read as ``before``."""
 
     @classmethod
-    def _changed(cls, using: str, pairs: Sequence[Pair]) -> None:
+    def _changed(cls, using: str, changes: Sequence[RowChange]) -> None:
         """Do what the changes of these locked rows entail, in their transaction."""
 
     @classmethod

@@ -12,7 +12,7 @@ from conversion_sync.models.clock import db_now
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.status.estimates import EXACT
 from conversion_sync.status.facts import facts
-from conversion_sync.status.overview import Kind, overview
+from conversion_sync.status.overview import KindState, overview
 from conversion_sync.status.verdict import Verdict, verdict
 from conversion_sync.sync.kinds import MODELS
 
@@ -37,7 +37,7 @@ class _UpTo(Subquery):
     output_field = IntegerField()
 
 
-def _kind(model: type[SyncedModel], using: str, now: datetime.datetime) -> Kind:
+def _kind(model: type[SyncedModel], using: str, now: datetime.datetime) -> KindState:
     rows = model.unmarked.using(using).order_by()
     found = rows.values_list(
         _up_to_exact(rows.filter(sync_status__in=(Status.FAILED, Status.UNCONFIRMED))),
@@ -45,7 +45,7 @@ def _kind(model: type[SyncedModel], using: str, now: datetime.datetime) -> Kind:
         *(_oldest_due(rows, priority, now) for priority in (PERSON, BULK)),
     ).first()
     wanting, waiting, *oldest = found or (0, 0)
-    return Kind(
+    return KindState(
         name=str(model._meta.model_name),
         singular=str(model._meta.verbose_name),
         label=str(model._meta.verbose_name_plural),

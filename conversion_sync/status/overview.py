@@ -31,7 +31,7 @@ from conversion_sync.sync.turns import JOBS, RENAMES
 
 __all__ = [
     "Errors",
-    "Kind",
+    "KindState",
     "LastDrain",
     "Overview",
     "Trouble",
@@ -60,7 +60,7 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindState:
     """The rows of one model.
 
     Attributes:
@@ -144,7 +144,7 @@ class Overview:
     """
 
     now: datetime.datetime
-    kinds: Sequence[Kind]
+    kinds: Sequence[KindState]
     gate: GateState
     last_drain: LastDrain
     troubles: Sequence[Trouble]
@@ -158,13 +158,13 @@ class Overview:
         return sum(kind.due for kind in self.kinds)
 
     @property
-    def oldest(self) -> Kind | None:
+    def oldest(self) -> KindState | None:
         """The kind whose row is due for longest."""
         late = [kind for kind in self.kinds if kind.oldest_due]
         return min(late, key=lambda kind: kind.oldest_due or self.now, default=None)
 
 
-def overview(using: str = "default", kinds: Sequence[Kind] | None = None) -> Overview:
+def overview(using: str = "default", kinds: Sequence[KindState] | None = None) -> Overview:
     """Read how everything stands.
 
     Three queries for each kind, two more of it where rows have errors, and seven for the rest.
@@ -187,7 +187,7 @@ def overview(using: str = "default", kinds: Sequence[Kind] | None = None) -> Ove
     )
 
 
-def count_kinds(using: str = "default") -> list[Kind]:
+def count_kinds(using: str = "default") -> list[KindState]:
     """Count the rows of each model: what takes long where a million of them wait."""
     now, sizes = db_now(using), table_sizes(MODELS, using)
     groups = {model: _by_error(model.unmarked.using(using).order_by()) for model in MODELS}
@@ -202,7 +202,7 @@ def _kind(
     size: int | None,
     unsynced: Sequence[Errors],
     anything_failed: bool,
-) -> Kind:
+) -> KindState:
     rows = model.unmarked.using(using).order_by()
     counts = Counter[str]()
     for group in unsynced:
@@ -216,7 +216,7 @@ def _kind(
     if counts[Status.PENDING.value] > due and (far := due_all_the_same(model, using, now)):
         ahead = rows.filter(far, priority__in=(PERSON, BULK)).count()
         due, oldest = due + ahead, oldest or (now if ahead else None)
-    return Kind(
+    return KindState(
         name=str(model._meta.model_name),
         singular=str(model._meta.verbose_name),
         label=str(model._meta.verbose_name_plural),
@@ -285,7 +285,7 @@ def _troubles(using: str) -> list[Trouble]:
     ]
 
 
-def _somebody_works(kinds: Sequence[Kind], last: LastDrain, now: datetime.datetime) -> bool:
+def _somebody_works(kinds: Sequence[KindState], last: LastDrain, now: datetime.datetime) -> bool:
     stale = now - datetime.timedelta(seconds=conf.stale_after)
     waits_long = any(kind.oldest_due and kind.oldest_due < stale for kind in kinds)
     drained_lately = last.seen_at is not None and last.seen_at >= stale

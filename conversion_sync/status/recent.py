@@ -9,7 +9,7 @@ from typing import cast
 from django.core.cache import cache
 from django.utils.translation import get_language
 
-from conversion_sync.status.overview import Kind, count_kinds
+from conversion_sync.status.overview import KindState, count_kinds
 
 __all__ = ["recent_kinds"]
 
@@ -17,14 +17,14 @@ __all__ = ["recent_kinds"]
 SLOW, REST = 1.0, 10
 
 
-def recent_kinds(using: str) -> Sequence[Kind]:
+def recent_kinds(using: str) -> Sequence[KindState]:
     """The rows, counted. Where that takes long, those that were counted last serve for a while.
 
     No more than a tenth of the time goes into counting, however many people look on.
     """
-    key = f"conversion_sync.kinds.{using}.{get_language()}"
+    key = f"conversion_sync.kind_states.{using}.{get_language()}"
     if (known := cache.get(key)) is not None:
-        return cast("Sequence[Kind]", known)
+        return cast("Sequence[KindState]", known)
     began = time.monotonic()
     kinds = count_kinds(using)
     if (seconds := time.monotonic() - began) > SLOW:

@@ -25,7 +25,7 @@ START_A_WORKER = gettext_lazy(
 )
 
 #: Seconds for which Conversion may ask to wait without its being worth a word to everybody.
-PATIENCE = 60
+SOON = 60
 
 
 OPEN = GateState("open")
@@ -178,7 +178,7 @@ def _limited(facts: Facts) -> Verdict | None:
         return None
     seconds = (gate.until - facts.now).total_seconds()
     words = _("Conversion asks to wait, sending goes on in %s") % span(max(1.0, seconds))
-    tone = Tone.WAITING if seconds <= PATIENCE else Tone.OFF
+    tone = Tone.WAITING if seconds <= SOON else Tone.OFF
     return Verdict(tone, _with_waiting(words, facts))
 
 

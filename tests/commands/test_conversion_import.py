@@ -682,11 +682,11 @@ def test_the_importer_yields_an_outcome_for_each_line():
 
 @pytest.mark.django_db(transaction=True)
 def test_chunks_are_committed_one_by_one():
-    lines = "".join(f"c{number}@x.example\n" for number in range(importer_module.CHUNK + 1))
+    lines = "".join(f"c{number}@x.example\n" for number in range(importer_module.LINES_AT_ONCE + 1))
     outcomes = Importer("contacts", io.BytesIO(f"email\n{lines}".encode())).outcomes()
     next(outcomes)
     assert not transaction.get_connection().in_atomic_block
-    assert Contact.objects.count() == importer_module.CHUNK
+    assert Contact.objects.count() == importer_module.LINES_AT_ONCE
     # Nothing of the import's attribution leaks to whoever reads the outcomes.
     assert contact("person@x.example").priority == 0
     with attributed(requested_by="somebody else"):

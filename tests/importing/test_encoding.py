@@ -39,12 +39,12 @@ def test_it_is_found_out(data, name):
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_utf_8_is_found_wherever_the_parts_are_cut(text, size):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding_module, "CHUNK", size)
+        patch.setattr(encoding_module, "BYTES_AT_ONCE", size)
         assert found(text.encode()) in ("utf-8", "utf-8-sig")
 
 
 def test_the_first_word_that_is_no_utf_8_is_shown_with_its_line(monkeypatch):
-    monkeypatch.setattr(encoding_module, "CHUNK", 7)
+    monkeypatch.setattr(encoding_module, "BYTES_AT_ONCE", 7)
     data = "email;name\r\na@x.example;Zoé\r\nb@x.example;Jürgen Müller;1\r\n"
     notice = find_encoding(io.BytesIO(data.encode("cp1252"))).notice
     assert notice == "The file is not UTF-8: it is read as Windows-1252 (line 2: “Zoé”)."

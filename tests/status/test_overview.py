@@ -23,7 +23,7 @@ from conversion_sync.models import (
 from conversion_sync.models.clock import db_now
 from conversion_sync.status import estimates
 from conversion_sync.status import overview as overviews
-from conversion_sync.status.overview import Errors, Kind, LastDrain, overview
+from conversion_sync.status.overview import Errors, KindState, LastDrain, overview
 from conversion_sync.status.waits import waits
 from conversion_sync.sync.drain import anything_ready
 
@@ -68,7 +68,7 @@ def test_a_row_that_is_not_due_yet_is_not_counted_as_due():
     assert (state.due, state.oldest) == (0, None)
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> KindState:
     return next(kind for kind in overview().kinds if kind.name == name)
 
 

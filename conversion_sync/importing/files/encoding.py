@@ -15,7 +15,7 @@ from conversion_sync.importing.errors import UnusableFile
 
 __all__ = ["ENCODINGS", "Encoding", "find_encoding"]
 
-CHUNK = 1 << 20
+BYTES_AT_ONCE = 1 << 20
 
 #: What a person may choose from, by the names that Python knows.
 ENCODINGS: Mapping[str, Any] = {
@@ -134,7 +134,9 @@ def _has_utf_8(file: BinaryIO) -> bool:
     """Whether some letters are UTF-8: then a file is that, and broken."""
     decoder = codecs.getincrementaldecoder("utf-8")("ignore")
     file.seek(0)
-    return any(not decoder.decode(part).isascii() for part in iter(lambda: file.read(CHUNK), b""))
+    return any(
+        not decoder.decode(part).isascii() for part in iter(lambda: file.read(BYTES_AT_ONCE), b"")
+    )
 
 
 def _checked(file: BinaryIO, name: str) -> str:
@@ -142,7 +144,7 @@ def _checked(file: BinaryIO, name: str) -> str:
     file.seek(0)
     lines = 0
     try:
-        while part := file.read(CHUNK):
+        while part := file.read(BYTES_AT_ONCE):
             decoder.decode(part)
             lines += part.count(b"\n")
         decoder.decode(b"", final=True)

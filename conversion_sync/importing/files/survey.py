@@ -24,7 +24,7 @@ __all__ = ["Survey", "surveys"]
 MAX_UNPACKED = 1 << 30
 MAX_CELLS = 5_000_000
 
-CHUNK = 1 << 20
+BYTES_AT_ONCE = 1 << 20
 
 Start = Callable[[str, Mapping[str, str]], None]
 Text = Callable[[str], None]
@@ -90,7 +90,7 @@ def _check_size(package: zipfile.ZipFile) -> None:
         if size > MAX_UNPACKED:
             raise UnusableFile(_("this spreadsheet is too large: save it as CSV UTF-8"))
         with package.open(info) as part:
-            while part.read(CHUNK):
+            while part.read(BYTES_AT_ONCE):
                 pass
 
 
@@ -136,7 +136,7 @@ def _parse(package: zipfile.ZipFile, path: str, start: Start, text: Text | None 
     parser.StartElementHandler = start
     parser.CharacterDataHandler = text
     with package.open(path) as part:
-        while data := part.read(CHUNK):
+        while data := part.read(BYTES_AT_ONCE):
             parser.Parse(data)
         parser.Parse(b"", True)
 

@@ -15,7 +15,7 @@ from conversion_sync.admin.lists.paging import in_words
 from conversion_sync.admin.pages.dashboard.links import list_address
 from conversion_sync.models import Status
 from conversion_sync.status.estimates import Count
-from conversion_sync.status.overview import Kind
+from conversion_sync.status.overview import KindState
 from conversion_sync.status.spans import span
 
 __all__ = ["COLUMNS", "KindLine", "kind_line"]
@@ -51,7 +51,7 @@ class KindLine:
 
 
 def kind_line(
-    request: HttpRequest, kind: Kind, now: datetime.datetime, site: AdminSite
+    request: HttpRequest, kind: KindState, now: datetime.datetime, site: AdminSite
 ) -> KindLine:
     """The line of one kind."""
     counts = _counts(kind)
@@ -69,7 +69,7 @@ def kind_line(
     return KindLine(capfirst(kind.label), list_address(request, kind.name, site), cells, oldest)
 
 
-def _counts(kind: Kind) -> dict[str, Count]:
+def _counts(kind: KindState) -> dict[str, Count]:
     """How many rows each column has; none stands in two of them."""
     by_status = {status: kind.counts.get(status, 0) for status in Status.values}
     return {

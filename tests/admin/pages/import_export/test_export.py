@@ -141,7 +141,7 @@ def test_the_ticked_rows_are_exported(client):
 def test_a_long_list_is_read_in_parts_with_one_query(
     client, monkeypatch, django_assert_max_num_queries
 ):
-    monkeypatch.setattr(exporter, "CHUNK", 2)
+    monkeypatch.setattr(exporter, "LINES_AT_ONCE", 2)
     company = Company.objects.create(external_id="C1")
     Contact.objects.bulk_create(
         Contact(email=f"c{number}@x.example", company=company) for number in range(5)
