@@ -28,6 +28,9 @@ SLACK = 0.15
 #: Seconds after which a slot is too late to be used.
 LATE = 0.05
 
+#: Seconds for which a success that was written stands for those that follow.
+MOMENT = 1.0
+
 #: Faults in a row, of the channel as a whole, after which the breaker opens.
 BREAKER = 5
 
@@ -111,6 +114,8 @@ class Gate:
 
     def __init__(self, using: str = "default") -> None:
         self.using = using
+        self._is_clear = False
+        self._success_at: float | None = None
 
     def take(self, count: int = 1, *, within: float = 0.0) -> Slots | Refusal:
         """Reserve the next slots. The caller sleeps until them, outside of any transaction.
@@ -122,6 +127,7 @@ class Gate:
         with short_transaction(self.using):
             row = ApiGate.load(self.using, lock=True)
             now = db_now(self.using)
+            self._is_clear = not (row.faults or row.limits or row.blocked_until)
             if refusal := self._refusal(row, now):
                 return refusal
             first = max(now, believed(row.next_slot_at, now, _farthest_slot()) or now)
@@ -144,10 +150,20 @@ class Gate:
         return Slots([start + index * interval for index in range(count)], probe)
 
     def report(self, error: ConversionError | None) -> None:
-        """Learn from the end of a call; None is a success."""
+        """Learn from the end of a call; None is a success.
+
+        Of successes that come one after the other only one in a `MOMENT` is written, as long as the
+        gate has nothing that a success ends.
+        """
+        now = time.monotonic()
+        if effect(error) is not Effect.OK:
+            self._success_at = None
+        elif self._is_clear and self._success_at is not None and now - self._success_at < MOMENT:
+            return
         match effect(error):
             case Effect.OK:
                 self._answered(last_ok_at=DbNow(), limits=0)
+                self._success_at = now
             case Effect.ANSWERED:
                 # No success, so that no try counts because of it; but the channel works.
                 self._answered()

@@ -295,3 +295,46 @@ def test_whether_the_api_worked_since(gate):
     gate.report(None)
     assert gate.works_since(before)
     assert not gate.works_since(db_now("default") + datetime.timedelta(seconds=1))
+
+
+# Few statements
+
+
+def test_of_successes_in_a_row_one_in_a_moment_is_written(
+    gate, monkeypatch, django_assert_num_queries
+):
+    take(gate)
+    gate.report(None)
+    with django_assert_num_queries(0):
+        gate.report(None)
+    monkeypatch.setattr("conversion_sync.sync.gate.MOMENT", 0.0)
+    with django_assert_num_queries(1):
+        gate.report(None)
+
+
+def test_a_success_is_written_after_whatever_else_came(gate):
+    take(gate)
+    gate.report(None)
+    fault(gate, BREAKER - 1)
+    gate.report(None)
+    assert ApiGate.load("default").faults == 0
+
+
+def test_a_success_is_written_where_others_had_faults_or_a_429(gate):
+    take(gate)
+    gate.report(None)
+    fault(Gate(), BREAKER - 1)
+    take(gate)
+    gate.report(None)
+    assert ApiGate.load("default").faults == 0
+    Gate().report(RateLimited("no", retry_after=1))
+    pass_time(2)
+    take(gate)
+    gate.report(None)
+    assert ApiGate.load("default").limits == 0
+
+
+def test_a_gate_that_took_no_slot_writes_every_success(gate, django_assert_num_queries):
+    gate.report(None)
+    with django_assert_num_queries(1):
+        gate.report(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import sys
 import traceback
 from pathlib import Path
@@ -12,7 +13,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 import conversion_sync
-from conversion_sync.sync import loop
+from conversion_sync.models import Contact
+from conversion_sync.sync import gate, loop
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.kinds import base
 from tests.kit import contact
@@ -30,9 +32,17 @@ LONG = 600.0
 
 @pytest.fixture
 def _on_an_idle_machine(monkeypatch):
-    """A slot is not taken anew, and no look is repeated, because this machine is busy."""
+    """Nothing is done once more because this machine is busy: no slot, no look, no report."""
     monkeypatch.setattr(loop, "LATE", LONG)
+    monkeypatch.setattr(loop, "TOO_LATE", LONG)
     monkeypatch.setattr(base, "STALE", LONG)
+    monkeypatch.setattr(gate, "MOMENT", LONG)
+
+
+def made(queries: CaptureQueriesContext) -> list[str]:
+    """The statements; one that was made again and again while something was waited for, once."""
+    texts = [q["sql"] for q in queries if not q["sql"].startswith(FRAMING)]
+    return [text for text, _ in itertools.groupby(texts)]
 
 
 @pytest.mark.usefixtures("_on_an_idle_machine")
@@ -43,8 +53,28 @@ def test_a_contact_alone_costs_a_drain_few_statements(conversion):
     with CaptureQueriesContext(connection) as queries:
         drain()
     assert conversion.contacts["ann@x.example"]["variables"] == {"first_name": "Ann"}
-    statements = [q["sql"] for q in queries if not q["sql"].startswith(FRAMING)]
+    statements = made(queries)
     assert len(statements) <= 20, "\n".join(each[:150] for each in statements)
+
+
+@pytest.mark.usefixtures("_on_an_idle_machine")
+def test_a_full_batch_costs_few_statements_from_its_claim_to_its_log(conversion, settings):
+    """But for what batches share: whose turn it is, the slots, and the look at the lease."""
+    # One after the other, so that what lies between two claims is of one batch.
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CONCURRENCY": 1}
+    contact("first@x.example")
+    drain()
+    Contact.objects.bulk_create([Contact(email=f"c{n}@x.example") for n in range(600)])
+    with CaptureQueriesContext(connection) as queries:
+        assert drain().calls == 3
+    statements = made(queries)
+    claims = [n for n, sql in enumerate(statements) if "'SENDING', \"due_at\"" in sql]
+    assert len(claims) == 3
+    # From the lock of the second claim, two before its stamping, to that of the third.
+    second = statements[claims[1] - 2 : claims[2] - 2]
+    shared = ("next_slot_at", "EXISTS", "is_ours", "SELECT strftime('")
+    own = [sql for sql in second if not any(word in sql[:400] for word in shared)]
+    assert len(own) <= 8, "\n".join(each[:150] for each in own)
 
 
 def test_from_the_loop_to_the_socket_it_is_not_far(conversion, monkeypatch):
