@@ -29,6 +29,7 @@ class Record(SyncedModel):
         _("revision last sent"), null=True, default=None, editable=False
     )
     sent_key = KeyField(_("key last sent"), max_length=255, null=True, default=None, editable=False)
+    #: A snapshot, with its version and the generation of the API: see ``records.last_sent``.
     sent_payload = models.JSONField(_("last sent"), null=True, default=None, editable=False)
     synced_revision = models.PositiveBigIntegerField(
         _("revision last confirmed"), default=0, editable=False
