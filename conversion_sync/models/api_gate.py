@@ -20,6 +20,8 @@ class ApiGate(Singleton):
     faults = models.PositiveIntegerField(_("faults in a row"), default=0)
     probes = models.PositiveIntegerField(_("probes in a row that failed"), default=0)
     limits = models.PositiveIntegerField(_("rate limits in a row"), default=0)
+    extra_margin = models.FloatField(_("added to the margin between calls"), default=0.0)
+    widened_at = InstantField(_("margin widened at"), null=True)
     last_ok_at = InstantField(_("last success at"), null=True)
     closed_for = models.CharField(_("closed for the key"), max_length=64, blank=True)
     closed_reason = models.CharField(_("closed because"), max_length=255, blank=True)

@@ -16,14 +16,11 @@ from conversion_sync.conf import conf
 from conversion_sync.models.api_gate import ApiGate
 from conversion_sync.models.clock import DbNow, believed, db_now
 from conversion_sync.sync.closure import Closure, lift, next_probe_at, take_probe
+from conversion_sync.sync.margin import WIDEST, margin, widened
 from conversion_sync.sync.outcomes import Effect, backoff, effect
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["Gate", "GateState", "Refusal", "Slots"]
-
-#: Seconds by which a call may reach the server late, against another one, and still not be
-#: counted into a second that is full: the slots are that much wider apart than the rate says.
-SLACK = 0.15
 
 #: Seconds after which a slot is too late to be used.
 LATE = 0.05
@@ -136,7 +133,7 @@ class Gate:
             if wait > min(within, conf.drain_seconds):
                 return Refusal(wait)
             probe = row.faults >= BREAKER
-            interval = _interval()
+            interval = _interval(margin(row.extra_margin, row.widened_at, now))
             after = first + datetime.timedelta(seconds=count * interval)
             changes: dict[str, Any] = {"next_slot_at": after}
             if probe:
@@ -278,6 +275,9 @@ class Gate:
             seconds = error.retry_after or min(60.0, LIMITED_FOR * 2.0 ** min(limits, 10))
             until = now + datetime.timedelta(seconds=min(seconds, LIMITED_FOR_MAX))
             changes: dict[str, Any] = {"limits": limits + 1}
+            if limits == row.limits:
+                extra = widened(row.extra_margin, row.widened_at, now)
+                changes |= {"extra_margin": extra, "widened_at": now}
             # A longer wait stands.
             if not _is_blocked(row, now, until, *LIMITS):
                 changes |= {"blocked_until": until, "blocked_reason": error.code}
@@ -315,9 +315,9 @@ def blocked_until(row: ApiGate, now: datetime.datetime) -> datetime.datetime | N
 
 def _farthest_slot() -> float:
     """Seconds: no slot that was reserved lies further ahead."""
-    return conf.drain_seconds + (max(conf.concurrency, conf.rate_limit) + 1) * _interval()
+    return conf.drain_seconds + (max(conf.concurrency, conf.rate_limit) + 1) * _interval(WIDEST)
 
 
-def _interval() -> float:
+def _interval(margin: float) -> float:
     """Seconds between two slots, so that no second at the server holds more than the rate."""
-    return (1.0 + SLACK) / conf.rate_limit
+    return (1.0 + margin) / conf.rate_limit

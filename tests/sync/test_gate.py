@@ -338,3 +338,22 @@ def test_a_gate_that_took_no_slot_writes_every_success(gate, django_assert_num_q
     gate.report(None)
     with django_assert_num_queries(1):
         gate.report(None)
+
+
+def test_slots_are_further_apart_after_a_429_and_not_after_a_quiet_while(gate):
+    def step() -> float:
+        one, two = reserved(gate, 2)
+        return two - one
+
+    before = step()
+    Gate().report(RateLimited("no", retry_after=1))
+    pass_time(2)
+    once = step()
+    assert once > before + 0.005
+    # Those of calls that were made at once are one.
+    Gate().report(RateLimited("no", retry_after=1))
+    Gate().report(RateLimited("no", retry_after=1))
+    pass_time(2)
+    assert step() > once + 0.005
+    ApiGate.write("default", widened_at=db_now("default") - HOUR)
+    assert step() == pytest.approx(before, abs=0.001)
