@@ -19,7 +19,7 @@ from conversion_sync.models.marking import urgency
 from conversion_sync.models.priority import prioritize_contacts
 from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.state import Status
-from conversion_sync.models.synced import RIGHTS, SyncedModel
+from conversion_sync.models.synced import RIGHTS, Proof, SyncedModel
 from conversion_sync.models.validators import validate_json_object
 
 __all__ = ["Engagement", "EngagementQuerySet", "ImmutableEngagement"]
@@ -142,6 +142,12 @@ class Engagement(SyncedModel):
             raise ImmutableEngagement(
                 "An engagement that was sent can't be changed: Conversion may have it as it is."
             )
+
+    def _proof_of(self, written: set[str]) -> Proof | None:
+        if "source_key" not in written or self.source_key is None:
+            return ()
+        # Another may be taken: that is found out in a savepoint.
+        return [(self._meta.get_field("source_key"), self.source_key)]
 
     @classmethod
     def _usual(cls, using: str, priority: int) -> models.Q:

@@ -133,6 +133,7 @@ def test_a_hundred_saves_in_a_transaction_ask_once():
         (company, {"industry": "Tools"}),
         (company, {"company_name": ""}),
         (lambda: engagement(contact()), {"description": "Well"}),
+        (lambda: engagement(contact(), source_key="order-1"), {"description": "Well"}),
         (contact, {"email": ANN.upper()}),
         (contact, {"custom_variables": {"plan": "pro", "größe": [1, None, "é"]}}),
     ],
@@ -341,6 +342,17 @@ def test_an_engagement_that_was_sent_is_refused(columns):
     with pytest.raises(ImmutableEngagement):
         changed.save()
     assert fresh(row).description != "Other"
+
+
+def test_a_source_key_that_is_taken_leaves_the_transaction_as_it_was():
+    engagement(contact(), source_key="order-1")
+    row = engagement(contact(BOB), source_key="order-2")
+    changed = edited(row, source_key="order-1")
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            changed.save()
+        edited(row, description="Well").save()
+    assert (fresh(row).source_key, fresh(row).description) == ("order-2", "Well")
 
 
 def test_a_row_that_was_deleted_is_not_brought_back():
