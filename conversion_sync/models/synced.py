@@ -1,33 +1,23 @@
-"""What every row has: the state of its synchronisation, and the marking of changes.
-
-State columns are written by expression, never from memory, so that an instance loaded before a
-claim undoes nothing of it.
-"""
+"""What every row has: that changing it marks it as due."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from django.db import connections, models, router, transaction
-from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
-from conversion_sync import signals
-from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models.announcement import announce, tell
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.changes import RowChange
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.columns import attname
-from conversion_sync.models.fields import InstantField, SiteTimeField
 from conversion_sync.models.listeners import anybody_listens
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking
-from conversion_sync.models.memory import MEMORIES, follow
-from conversion_sync.models.state import BULK, PERSON, Status
-from conversion_sync.models.storable import unstorable_fields, what_was_replaced
+from conversion_sync.models.memory import follow
+from conversion_sync.models.state import BULK, PERSON
+from conversion_sync.models.state_columns import StateModel
 from conversion_sync.models.usual_creation import VENDORS, insert_usually
 from conversion_sync.models.usual_save import Unusual, update_usually
 
@@ -40,7 +30,7 @@ Proof = Sequence[tuple[Any, Any]]
 RIGHTS = ("add", "change", "delete", "view", "sync")
 
 
-class SyncedModel(models.Model):
+class SyncedModel(StateModel):
     """A row that is sent to Conversion, and knows whether it has arrived.
 
     Subclasses say by class attributes what the machinery must know of their columns:
@@ -49,67 +39,8 @@ class SyncedModel(models.Model):
     ``base_manager_name`` is ``objects``: related managers write through the base manager.
     """
 
-    sync_status = models.CharField(
-        _("sync status"),
-        max_length=12,
-        choices=Status.choices,
-        default=Status.PENDING,
-        editable=False,
-    )
-    revision = models.PositiveBigIntegerField(_("revision"), default=1, editable=False)
-    due_at = InstantField(_("due at"), null=True, default=timezone.now, editable=False)
-    priority = models.PositiveSmallIntegerField(_("priority"), default=BULK, editable=False)
-    claim = models.UUIDField(_("claim"), null=True, default=None, editable=False)
-    attempts = models.PositiveIntegerField(_("tries"), default=0, editable=False)
-    failing_since = InstantField(_("failing since"), null=True, default=None, editable=False)
-    last_error_code = models.CharField(
-        _("last error"), max_length=64, default="", blank=True, editable=False
-    )
-    last_error_message = models.TextField(
-        _("last error message"), default="", blank=True, editable=False
-    )
-    last_attempt_at = InstantField(_("last try"), null=True, default=None, editable=False)
-    last_synced_at = InstantField(_("last sync"), null=True, default=None, editable=False)
-    last_call = models.ForeignKey(
-        "conversion_sync.ApiCall",
-        verbose_name=_("last call"),
-        null=True,
-        default=None,
-        editable=False,
-        on_delete=models.DO_NOTHING,
-        db_constraint=False,
-        related_name="+",
-    )
-    remote_id = models.CharField(
-        _("id in Conversion"), max_length=255, default="", blank=True, editable=False
-    )
-    created_at = SiteTimeField(_("created at"), auto_now_add=True)
-    updated_at = SiteTimeField(_("updated at"), auto_now=True)
-
-    #: Rows as the machinery sees them: ``update`` and ``delete`` of this manager mark nothing.
-    unmarked = models.Manager[Any]()
-
-    STATE: ClassVar[tuple[str, ...]] = (
-        "sync_status",
-        "revision",
-        "due_at",
-        "priority",
-        "claim",
-        "attempts",
-        "failing_since",
-        "last_error_code",
-        "last_error_message",
-        "last_attempt_at",
-        "last_synced_at",
-        "last_call_id",
-        "remote_id",
-    )
     LOCKED: ClassVar[tuple[str, ...]] = ("claim", "due_at", "sync_status", "last_attempt_at")
     WATCHED: ClassVar[frozenset[str]] = frozenset()
-    QUIET: ClassVar[frozenset[str]] = frozenset({"created_at", "updated_at"})
-
-    #: The columns besides ``STATE`` that are derived whenever a row is written.
-    DERIVED: ClassVar[tuple[str, ...]] = ("created_at", "updated_at")
 
     #: What ``save`` adds to the UPDATE in hand; None outside of it.
     _marks: dict[str, Any] | None = None
@@ -122,12 +53,6 @@ class SyncedModel(models.Model):
 
     class Meta:
         abstract = True
-
-    def __getstate__(self) -> Any:
-        """A copy, or what is unpickled, is no part of the transaction."""
-        state = super().__getstate__()
-        state.pop(MEMORIES, None)
-        return state
 
     def save(
         self,
@@ -301,14 +226,6 @@ class SyncedModel(models.Model):
                 type(self)._deleting(using, [before])
             return super().delete(using=using, keep_parents=keep_parents)
 
-    def refresh_from_db(
-        self, using: str | None = None, fields: Any = None, from_queryset: Any = None
-    ) -> None:
-        """As Django's; one state column that was deferred brings the others along."""
-        if fields is not None and len(fields) == 1 and attname(self, fields[0]) in self.STATE:
-            fields = [*fields, *(self.get_deferred_fields() & set(self.STATE) - set(fields))]
-        super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
-
     def _lock(self, using: str) -> dict[str, Any] | None:
         rows = locking(type(self).unmarked.using(using).filter(pk=self.pk))
         row: dict[str, Any] | None = rows.values("pk", *self.LOCKED).first()
@@ -337,29 +254,6 @@ class SyncedModel(models.Model):
             for name in self.LOCKED
             if name in written or name.removesuffix("_id") in written
         }
-
-    def _begin(self, priority: int, due_at: Any) -> None:
-        """Give a row that is about to be inserted the state of a new one."""
-        self.__dict__ |= _new_state(type(self)) | {"due_at": due_at, "priority": priority}
-        self._state.fields_cache.pop("last_call", None)
-
-    def _reload_state(self) -> None:
-        """Have the state columns read from the database when next asked for."""
-        for name in self.STATE:
-            self.__dict__.pop(name, None)
-        self._state.fields_cache.pop("last_call", None)
-
-    def _remembered(self) -> dict[str, Any]:
-        """What changes write into the instance by themselves, as it is now."""
-        held = self.__dict__
-        return {name: held[name] for name in _written_by_changes(type(self)) if name in held}
-
-    def _restore(self, columns: dict[str, Any]) -> None:
-        """Have the instance hold again what ``_remembered`` has returned."""
-        for name in self._remembered():
-            del self.__dict__[name]
-        self.__dict__.update(columns)
-        self._state.fields_cache.pop("last_call", None)
 
     def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any) -> Any:
         # Django has no public way to add expressions to the UPDATE of a save and to keep the
@@ -392,31 +286,6 @@ class SyncedModel(models.Model):
         """The columns that a save never writes from memory."""
         return set(self.STATE)
 
-    def _unstorable(self, names: Iterable[str]) -> list[str]:
-        """Those of these fields that hold what can't be stored, and are sent."""
-        held = self.__dict__
-        return unstorable_fields(type(self), {name: held[name] for name in names if name in held})
-
-    @classmethod
-    def _fail(cls, using: str, replaced: Mapping[int, Sequence[str]]) -> None:
-        """Have rows say that something else was written than what they were given.
-
-        Args:
-            replaced: the names of such fields, by the rows' primary keys.
-        """
-        rows = {pk: tuple(names) for pk, names in replaced.items() if names}
-        for names in {*rows.values()}:
-            pks = [pk for pk in rows if rows[pk] == names]
-            table = cls.unmarked.using(using).filter(pk__in=pks)
-            message = what_was_replaced(cls, names)
-            table.update(last_error_code=ErrorCode.UNSTORABLE, last_error_message=message)
-            # A claimed one is looked at again when it has been settled.
-            table.filter(claim=None).update(sync_status=Status.FAILED, due_at=None)
-        if rows:
-            transaction.on_commit(
-                lambda: signals.row_failed.send_robust(sender=cls, pks=[*rows]), using=using
-            )
-
     @classmethod
     def _check_change(cls, before: Sequence[dict[str, Any]]) -> None:
         """Refuse to change rows, locked and read as ``before``."""
@@ -432,19 +301,6 @@ class SyncedModel(models.Model):
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
         """Do what the deletion of these locked rows entails, in their transaction."""
-
-
-@cache
-def _written_by_changes(model: type[SyncedModel]) -> tuple[str, ...]:
-    """The columns that changes write into an instance by themselves."""
-    return (*model.STATE, *model.DERIVED)
-
-
-@cache
-def _new_state(model: type[SyncedModel]) -> dict[str, Any]:
-    """The state columns of a new row, but for when it is due and its priority; none is mutable."""
-    fields = [field for field in model._meta.concrete_fields if field.attname in model.STATE]
-    return {field.attname: field.get_default() for field in fields if field.name != "due_at"}
 
 
 def _priority() -> int:
