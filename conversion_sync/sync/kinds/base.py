@@ -248,4 +248,7 @@ def with_only(rows: Rows, *related: str) -> Rows:
     """
     fields = rows.model._meta.concrete_fields
     own = [field.attname for field in fields if field.attname not in UNREAD]
-    return rows.select_related(*(name.partition("__")[0] for name in related)).only(*own, *related)
+    if related:
+        # Without a name all relations would be loaded; Django 6.1 warns of that.
+        rows = rows.select_related(*(name.partition("__")[0] for name in related))
+    return rows.only(*own, *related)
