@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q
@@ -104,7 +104,8 @@ class _Assignment:
         plan.wants = False
         holder = other.link if other is not None else owner
         assert holder is not None  # noqa: S101  # one of the two
-        if plan.had is not None and other is None and not _still_wants(holder, plan.key):
+        is_elsewhere = other is None and holder.pk not in self.by_link
+        if plan.had is not None and is_elsewhere and not _still_wants(holder, plan.key):
             # Its change is on its way, and that of the key comes after it.
             plan.is_deferred = True
             write(self.using, [_mark_of(holder)], bulk=True)
@@ -142,6 +143,9 @@ def _still_wants(link: MirrorLink, key: str) -> bool:
     declared = registry.get(link.mirror)
     if declared is None:
         return False
+    if link.state != State.MIRRORED or link.fault:
+        # It was looked at since, and has kept the row.
+        return True
     primary_key: Any = declared.model._meta.pk
     pk = primary_key.to_python(link.source)
     reading = Reader(declared).read([pk]).get(pk)
@@ -166,14 +170,15 @@ def write_rows(using: str, declared: Declared, plans: Sequence[Plan]) -> dict[Pl
         Of each that was written, whether it was ``created`` or ``changed``.
     """
     companies = _companies(using, declared, plans)
+    taken = {plan.row.pk: plan for plan in plans if plan.row is not None}
     made, ours = list[Any](), list[Plan]()
     for plan in plans:
         company = companies.get(plan, None) if "company" in dict(declared.words()) else UNSAID
         if plan.wants and (one := wanted(plan, declared.kind, company)) is not None:
             made.append(one)
             ours.append(plan)
-        elif plan.wants or plan.is_stuck:
-            _keep(plan)
+        elif plan.is_stuck:
+            _keep(plan, {pk for pk, other in taken.items() if other is not plan})
     model = MODELS[declared.kind]
     edits = upsert(model, using, made)
     said = dict[Plan, str]()
@@ -181,7 +186,7 @@ def write_rows(using: str, declared: Declared, plans: Sequence[Plan]) -> dict[Pl
         if edit.invalid:
             name, messages = next(iter(edit.invalid.items()))
             plan.refuse(name, " ".join(map(str, messages)))
-            _keep(plan)
+            _keep(plan, {pk for pk, other in taken.items() if other is not plan})
             continue
         link, names = plan.link, plan.reading.values if plan.reading else {}
         link.state, link.reason, link.left_at = State.MIRRORED, "", None
@@ -197,9 +202,13 @@ def write_rows(using: str, declared: Declared, plans: Sequence[Plan]) -> dict[Pl
     return said
 
 
-def _keep(plan: Plan) -> None:
-    """What it had, it has still: what is wrong with its values is said, and nothing is written."""
-    plan.link.row, plan.left = plan.had, None
+def _keep(plan: Plan, taken: Collection[int]) -> None:
+    """What it had, it has still: what is wrong with its values is said, and nothing is written.
+
+    Args:
+        taken: the rows that others get: what it gave up stays given up.
+    """
+    plan.link.row, plan.left = (None if plan.had in taken else plan.had), None
 
 
 def _companies(using: str, declared: Declared, plans: Iterable[Plan]) -> Mapping[Plan, str | None]:
@@ -250,6 +259,8 @@ def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str
         plan.had_key
         for plan in plans
         if plan.had_key
+        # Who only waits for a key gives nothing up.
+        and (plan.had is not None or plan.left is not None)
         and not plan.is_deferred
         and (plan.link.row is None or plan.link.key != plan.had_key)
         and not plan.is_held

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from conversion_sync import mirrors
+from conversion_sync.mirrors.step import step
 from conversion_sync.models import Contact
 from conversion_sync.status.messages import in_words
-from tests.mirrors.kit import State, contacts, link, render
+from tests.mirrors.kit import State, contacts, link, marks, render
 from tests.mirrors.shop.models import Customer, Person
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +148,63 @@ def test_a_row_of_a_mirror_that_is_declared_no_more_is_anybodys(mirror):
         other = customer("Second")
         render()
         assert link(other).row == Contact.unmarked.get().pk
+
+
+def test_those_that_wait_for_one_key_leave_each_other_alone(customers):
+    some = [customer(name) for name in ("First", "Second", "Third")]
+    render()
+    for each in some:
+        each.save()
+    # Each look at one that waits would ask for another look, for ever.
+    assert step("default") == 3
+    assert marks() == []
+    some[0].delete()
+    render()
+    assert [link(each).state for each in some[1:]] == [State.MIRRORED, State.CONFLICT]
+
+
+class OddMirror(CustomerMirror):
+    variables = {"first_name": F("name"), "odd": lambda each: odd(each)}  # noqa: RUF012
+    on_exit = mirrors.DELETE
+
+
+def odd(each):
+    return float("nan") if each.name == "Odd" else 1
+
+
+@pytest.mark.parametrize("marked", [1, 200])
+def test_one_that_gives_its_key_up_but_is_stuck_keeps_its_row_or_gives_it_up(
+    mirror, monkeypatch, marked
+):
+    monkeypatch.setattr("conversion_sync.mirrors.step.MARKS", marked)
+    mirror("contact", Customer, OddMirror)
+    first, second = customer("First", "a@x.example"), customer("Second", "b@x.example")
+    render()
+    with transaction.atomic():
+        first.email = "b@x.example"
+        first.save()
+        second.name, second.email = "Odd", "c@x.example"
+        second.save()
+    for _ in range(20):
+        step("default")
+    # It ends, and nobody has the row of another.
+    assert marks() == []
+    assert link(second).state == State.EXCLUDED
+    assert "odd" in link(second).reason
+    owned = [link(each).row for each in (first, second)]
+    assert owned.count(contacts()["b@x.example"].pk) == 1
+
+
+def test_one_whose_key_is_held_back_by_the_brakes_is_in_conflict(mirror, monkeypatch):
+    monkeypatch.setattr("conversion_sync.mirrors.brakes.AT_LEAST", 1)
+    mirror("contact", Customer, CustomerMirror)
+    first, second = customer("First", "a@x.example"), customer("Second", "b@x.example")
+    render()
+    second.is_active = False
+    second.save()
+    first.email = "b@x.example"
+    first.save()
+    for _ in range(20):
+        step("default")
+    assert marks() == []
+    assert (link(first).state, link(second).state) == (State.CONFLICT, State.HELD)
