@@ -14,10 +14,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.admin.forms.contact import ContactForm
-from conversion_sync.admin.forms.variables_table import variables_table
 from conversion_sync.admin.lists import contacts
 from conversion_sync.admin.pages import history
 from conversion_sync.admin.record import RecordAdmin
+from conversion_sync.admin.synced import variables_table
 from conversion_sync.models import Contact, Engagement, Status, SyncedModel
 
 __all__ = ["ContactAdmin"]

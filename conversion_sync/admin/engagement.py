@@ -12,11 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from conversion_sync.admin.forms.engagement import EngagementForm
-from conversion_sync.admin.forms.variables_table import variables_table
 from conversion_sync.admin.lists import search
 from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
 from conversion_sync.admin.pages.delete import Consequence
-from conversion_sync.admin.synced import SyncedAdmin
+from conversion_sync.admin.synced import SyncedAdmin, variables_table
 from conversion_sync.models import Engagement, ImmutableEngagement, Status
 
 __all__ = ["EngagementAdmin"]

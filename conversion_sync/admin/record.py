@@ -12,13 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.admin.forms.mirrored import read_only
 from conversion_sync.admin.forms.record import RecordForm
-from conversion_sync.admin.forms.variables_table import variables_table
 from conversion_sync.admin.lists.filters import ErrorFilter, RecordStatusFilter
 from conversion_sync.admin.pages import compare, mirrored
 from conversion_sync.admin.pages.delete import Consequence, in_conversion
 from conversion_sync.admin.pages.import_export import ImportExportAdmin
 from conversion_sync.admin.pages.row_page import RowPage
-from conversion_sync.admin.synced import SyncedAdmin
+from conversion_sync.admin.synced import SyncedAdmin, variables_table
 
 __all__ = ["RecordAdmin"]
 

@@ -2,37 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, OperationalError, models
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import badges
 from conversion_sync.admin.bulk import actions as bulk_actions
+from conversion_sync.admin.bulk.perform import at_once
+from conversion_sync.admin.forms.conflicts import ConflictForm
+from conversion_sync.admin.forms.key_values import KeyValueField, as_text
+from conversion_sync.admin.lists.long_list import LongListAdmin
+from conversion_sync.admin.lists.waiting import follows, note_reasons, why
 from conversion_sync.admin.pages import delete
-from conversion_sync.admin.pages.row import RowPagesAdmin
+from conversion_sync.admin.pages.panel import panel
+from conversion_sync.admin.pages.row_page import RowPage
 from conversion_sync.admin.site import ChangeList
-from conversion_sync.models import Status, SyncedModel
+from conversion_sync.models import BulkJob, ImmutableEngagement, Status, SyncedModel, attributed
+from conversion_sync.status import times
 
-__all__ = ["SyncedAdmin"]
+__all__ = ["Fieldsets", "SyncedAdmin", "variables_table"]
+
+#: The actions that are buttons on a row's page, too.
+ROW_ACTIONS = frozenset({"sync_now", "retry_failed", "resend", "mark_as_sent", "discard_failed"})
+
+Fieldsets = Sequence[tuple[Any, dict[str, Any]]]
 
 
-class SyncedAdmin(RowPagesAdmin):
+def variables_table(variables: Any) -> SafeString | str:
+    """Names and values, for reading."""
+    if not isinstance(variables, dict):
+        return as_text(variables)
+    rows = ((name, as_text(value)) for name, value in variables.items())
+    return format_html(
+        '<dl class="cs-variables">{}</dl>',
+        format_html_join("", "<div><dt><bdi>{}</bdi></dt><dd><bdi>{}</bdi></dd></div>", rows),
+    )
+
+
+class SyncedAdmin(LongListAdmin):
     """Rows that say of themselves whether they have arrived.
 
-    A model's own module says what is special about its rows: it sets ``actions``, and what
-    ``RowPagesAdmin`` names, and overrides what it has something to add to: ``search_condition``,
-    ``consequences``.
+    A model's own module says what is special about its rows: it sets ``actions``, ``row_pages`` and
+    the fieldsets, and overrides what it has something to add to: ``search_condition``, ``prepare``,
+    ``panel_links``, ``page_context``, ``consequences``.
     """
 
     #: By the names of the actions below.
     actions: Any = ("sync_now", "retry_failed")
+    change_form_template = "admin/conversion_sync/change_form.html"
+    formfield_overrides: ClassVar[Any] = {models.JSONField: {"form_class": KeyValueField}}
     ordering = ("-pk",)
     search_fields = ("pk",)  # For the search box; `search_condition` says what is looked at.
+
+    #: The page for those who may change the row, and for those who may look at it.
+    edit_fieldsets: ClassVar[Fieldsets] = ()
+    view_fieldsets: ClassVar[Fieldsets] = ()
+
+    #: The pages of a row beside those of Django and the panel.
+    row_pages: ClassVar[Sequence[RowPage]] = ()
 
     sync_now = bulk_actions.sync_now
     retry_failed = bulk_actions.retry_failed
@@ -65,6 +104,14 @@ class SyncedAdmin(RowPagesAdmin):
         """What a search for this term finds."""
         raise NotImplementedError
 
+    def prepare(self, rows: Sequence[Any]) -> None:
+        note_reasons(rows)
+
+    @admin.display(description=gettext_lazy("status"))
+    def sync_state(self, row: SyncedModel) -> SafeString:
+        """The badge."""
+        return badges.render(badges.badge(row, times.now(), why(row), follows(row)))
+
     @admin.display(description=gettext_lazy("last error"))
     def error(self, row: SyncedModel) -> str | SafeString:
         """Why the last try did not succeed."""
@@ -86,6 +133,113 @@ class SyncedAdmin(RowPagesAdmin):
         if delete.delete_selected.__name__ in found:
             found[delete.delete_selected.__name__] = self.get_action(delete.delete_selected)
         return found
+
+    # The page of a row
+
+    def may_edit(self, request: HttpRequest, obj: Any) -> bool:
+        """Whether the page of this row is a form."""
+        if obj is None:
+            return self.has_add_permission(request)
+        return self.has_change_permission(request, obj)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.edit_fieldsets if self.may_edit(request, obj) else self.view_fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.may_edit(request, obj):
+            return self.readonly_fields
+        return [name for _, options in self.view_fieldsets for name in options["fields"]]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = kwargs.get("obj")
+        if row is not None:
+            self.prepare([row])
+            context = self.page_context(request, row) | context
+            if not self.may_edit(request, row):
+                context |= {
+                    "show_save": False,
+                    "show_save_and_continue": False,
+                    "show_save_and_add_another": False,
+                }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the page of a row shows beside the form; the row is prepared."""
+        return self._panel_context(request, row)
+
+    def get_urls(self) -> list[Any]:
+        pages = (
+            RowPage("panel", SyncedAdmin._show_panel),
+            RowPage("do", SyncedAdmin._do, methods=("POST",)),
+            *self.row_pages,
+        )
+        return [page.url(self) for page in pages] + super().get_urls()
+
+    def row_address(self, page: str, row: SyncedModel) -> str:
+        """The address of a page of this row.
+
+        Args:
+            page: the word of a `RowPage`, or ``"change"``.
+        """
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
+        return reverse(name, args=(quote(row.pk),), current_app=self.admin_site.name)
+
+    def row_or_404(self, request: HttpRequest, object_id: str) -> Any:
+        """The row, if this person may look at it.
+
+        Args:
+            object_id: its primary key, as addresses have it.
+
+        Raises:
+            Http404: there is none.
+            PermissionDenied: this person may not.
+        """
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return row
+
+    # The panel on top of it
+
+    def panel_links(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
+        """Words and addresses of the pages that the panel leads to; the row is prepared."""
+        yield from ()
+
+    def companions(self, row: Any) -> Sequence[SyncedModel]:
+        """Other rows that the badge speaks of; the row is prepared."""
+        return ()
+
+    def _panel_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        allowed, badge = self.get_actions(request), self.sync_state(row)
+        return {
+            "panel": panel(row, badge, self.admin_site, allowed, self.companions(row)),
+            "panel_links": list(self.panel_links(request, row)),
+            "panel_url": self.row_address("panel", row),
+            "do_url": self.row_address("do", row),
+        }
+
+    def _show_panel(self, request: HttpRequest, row: SyncedModel) -> HttpResponse:
+        """The panel alone, for the page to show it anew."""
+        self.prepare([row])
+        template = "admin/conversion_sync/includes/panel.html"
+        return TemplateResponse(request, template, self._panel_context(request, row))
+
+    def _do(self, request: HttpRequest, row: SyncedModel) -> HttpResponse:
+        """One of the actions, on this row."""
+        name = request.POST.get("action", "")
+        if name not in ROW_ACTIONS or name not in self.get_actions(request):
+            raise PermissionDenied
+        with self.on_behalf_of(request):
+            rows = self.get_queryset(request).filter(pk=row.pk)
+            at_once(BulkJob.Action(name), self, request, rows)
+        if self.get_object(request, str(row.pk)) is None:
+            changelist = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+            return HttpResponseRedirect(reverse(changelist, current_app=self.admin_site.name))
+        return HttpResponseRedirect(self.row_address("change", row))
 
     # Deleting
 
@@ -113,3 +267,68 @@ class SyncedAdmin(RowPagesAdmin):
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         context["row_address"] = self.row_address("change", context["object"])
         return super().render_delete_form(request, context)
+
+    # Changes: each is somebody's
+
+    def on_behalf_of(self, request: HttpRequest, **more: Any) -> Any:
+        """A block in which whatever is changed is this person's doing, in the admin.
+
+        Args:
+            more: as for `attributed`.
+        """
+        name = request.user.get_username()
+        return attributed(requested_by=name, source="admin", **more)
+
+    def save_model(self, request: HttpRequest, obj: SyncedModel, form: Any, change: bool) -> None:
+        """Write what the person changed; a new row as a whole."""
+        if change and isinstance(form, ConflictForm):
+            obj.save(update_fields=form.changed_columns())
+        else:
+            obj.save()
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with self.on_behalf_of(request):
+            return super().changelist_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with self.on_behalf_of(request):
+            return super().delete_view(request, *args, **kwargs)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """As Django's; what happens between the check of a form and its save is no error page."""
+        view = super().changeform_view
+        with self.on_behalf_of(request):
+            try:
+                return view(request, object_id, *args, **kwargs)
+            except ImmutableEngagement:
+                return self._refuse(request, object_id)
+            except OperationalError:
+                raise
+            except DatabaseError:
+                # A key was taken, or the row deleted: looked at anew, the form says so.
+                return view(request, object_id, *args, **kwargs)
+
+    def _refuse(self, request: HttpRequest, object_id: str | None) -> HttpResponse:
+        name = self.model._meta.verbose_name
+        text = _(
+            "Your change was not saved: the %s was sent meanwhile, and Conversion may have it as "
+            "it was."
+        )
+        self.message_user(request, text % name, messages.ERROR)
+        if object_id is not None and self.get_object(request, unquote(object_id)) is not None:
+            return HttpResponseRedirect(request.get_full_path())
+        return HttpResponseRedirect("../")
+
+    # Permissions, as Django's actions ask for them
+
+    def has_sync_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may have rows sent, and decide of those that were not."""
+        user: Any = request.user
+        return bool(user.has_perm(f"{self.opts.app_label}.sync_{self.opts.model_name}"))
+
+    def has_set_subscription_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may set the subscription of contacts."""
+        user: Any = request.user
+        return bool(user.has_perm("conversion_sync.set_subscription"))
