@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from conversion_sync.conf import conf
-from conversion_sync.models import ApiCall, BulkJob, Heartbeat
+from conversion_sync.models import ApiCall, BulkJob, Heartbeat, MirrorLink
 from conversion_sync.models.clock import DbNow, db_now
 
 __all__ = ["prune", "prune_now_and_then"]
@@ -16,9 +16,14 @@ __all__ = ["prune", "prune_now_and_then"]
 CHUNK = 2000
 EVERY = datetime.timedelta(hours=1)
 
+#: So long it is known which sources of mirrors have gone: they are counted for a day.
+GONE = datetime.timedelta(days=1)
+
 
 def prune(days: float | None = None, using: str = "default", most: int | None = None) -> int:
     """Delete the calls and the ended bulk jobs that are older than ``days``; no row is rewritten.
+
+    What is kept of sources that have gone is deleted after a day.
 
     Args:
         days: default: ``CALL_LOG_DAYS``.
@@ -27,7 +32,10 @@ def prune(days: float | None = None, using: str = "default", most: int | None = 
     Returns:
         The number of calls.
     """
-    before = db_now(using) - datetime.timedelta(days=conf.call_log_days if days is None else days)
+    now = db_now(using)
+    gone = MirrorLink.objects.using(using).filter(state=MirrorLink.State.GONE)
+    _delete(gone.exclude(left_at__gte=now - GONE), most)
+    before = now - datetime.timedelta(days=conf.call_log_days if days is None else days)
     # What a comparison found names people.
     _delete(BulkJob.objects.using(using).filter(finished_at__lt=before), most)
     return _delete(ApiCall.objects.using(using).filter(started_at__lt=before), most)

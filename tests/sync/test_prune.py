@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from conversion_sync.models import ApiCall, BulkJob, Heartbeat
+from conversion_sync.models import ApiCall, BulkJob, Heartbeat, MirrorLink
 from conversion_sync.models.clock import db_now
 from conversion_sync.sync import prune as prune_module
 from conversion_sync.sync.prune import prune, prune_now_and_then
@@ -68,3 +68,21 @@ def test_it_is_done_once_an_hour():
     assert prune_now_and_then() == 0
     Heartbeat.write("default", pruned_at=db_now("default") - HOUR)
     assert prune_now_and_then() == 1
+
+
+def test_sources_that_have_gone_are_known_for_a_day():
+    now, state = db_now("default"), MirrorLink.State
+    links = {
+        name: MirrorLink.objects.create(
+            mirror="shop.M", source=name, kind="contact", state=state_of, left_at=at
+        )
+        for name, state_of, at in (
+            ("old", state.GONE, now - 2 * DAY),
+            ("never there", state.GONE, None),
+            ("young", state.GONE, now - HOUR),
+            ("excluded", state.EXCLUDED, now - 2 * DAY),
+        )
+    }
+    prune()
+    left = {link.source for link in MirrorLink.objects.all()}
+    assert left == {*links} - {"old", "never there"}
