@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from conversion_sync.mirrors.declaration import REFERENCES, Declared
 from conversion_sync.mirrors.expressions import How, conditions, how, name_of
-from conversion_sync.sync.troubles import in_words, is_of_the_database
+from conversion_sync.sync.error_text import in_words, is_of_the_database
 
 __all__ = ["Reader", "Reading", "fault_in_words"]
 

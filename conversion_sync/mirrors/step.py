@@ -22,9 +22,9 @@ from conversion_sync.mirrors.render import render
 from conversion_sync.models import MirrorLink, MirrorMark
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.error_text import is_of_the_database
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
-from conversion_sync.sync.troubles import is_of_the_database
 
 __all__ = ["NAME", "has_past", "note_past", "step", "waiting"]
 
@@ -58,7 +58,7 @@ def step(using: str) -> int:
     return done
 
 
-@briefly
+@retried
 def _once(using: str) -> int:
     """Deal with the oldest marks that nobody else deals with."""
     try:

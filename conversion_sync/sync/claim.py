@@ -34,11 +34,12 @@ from conversion_sync.models.storable import (
 from conversion_sync.models.unindexed import unindexed
 from conversion_sync.records.last_sent import is_as_sent, payload_of
 from conversion_sync.records.snapshot import Snapshot
+from conversion_sync.sync.error_text import in_words, is_of_the_database
 from conversion_sync.sync.leases import Lease
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
 from conversion_sync.sync.payloads import Payload, size_of
 from conversion_sync.sync.readiness import waits_for
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.states import (
     GONE,
     arrived,
@@ -50,7 +51,6 @@ from conversion_sync.sync.states import (
     tried_in_vain,
 )
 from conversion_sync.sync.transactions import close_broken, short_transaction
-from conversion_sync.sync.troubles import in_words, is_of_the_database
 from conversion_sync.sync.waiting import release_behind
 
 __all__ = ["LARGEST", "Claim", "claim_rows", "renew", "write"]
@@ -181,7 +181,7 @@ def _see_that_it_works(using: str) -> None:
     db_now(using)
 
 
-@briefly
+@retried
 def _blame(claim: Claim, pks: Collection[int], error: Exception) -> Claim:
     """Record on a row that it can't be loaded, built or stamped; it is not loaded for that."""
     words = in_words(error)
@@ -201,7 +201,7 @@ def _blame(claim: Claim, pks: Collection[int], error: Exception) -> Claim:
     return claim
 
 
-@briefly
+@retried
 def _claim(
     claim: Claim,
     rows: QuerySet[Any],
@@ -351,7 +351,7 @@ def held(claim: Claim, pks: Collection[int]) -> QuerySet[Any]:
     return rows
 
 
-@briefly
+@retried
 def renew(claim: Claim, pks: Collection[int]) -> set[int]:
     """Begin a new lease for what the claim still holds. Returns the primary keys of that.
 

@@ -16,7 +16,7 @@ from conversion_sync import signals
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import Record
 from conversion_sync.models.locking import locking
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.waiting import release_behind
 
@@ -35,7 +35,7 @@ def look_again(model: Any, using: str, pks: Collection[int]) -> None:
     release_behind(model, using, pks)
 
 
-@briefly
+@retried
 def _look_again(rows: QuerySet[Any]) -> None:
     model: type[Record] = rows.model
     with short_transaction(rows.db):

@@ -26,7 +26,7 @@ from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.kinds import MODELS
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.waiting import PUT_OFF, PUT_OFF_TRIED
 
@@ -149,7 +149,7 @@ def _bring_back(rows: QuerySet[Any], to: datetime.datetime) -> int:
     return count
 
 
-@briefly
+@retried
 def _write(rows: QuerySet[Any], pks: list[int], to: datetime.datetime) -> int:
     with short_transaction(rows.db):
         locked = locking(rows.filter(pk__in=pks).order_by("pk"), skip_locked=True)

@@ -22,8 +22,8 @@ from conversion_sync.models.announcement import announce
 from conversion_sync.models.assigned import Saying, say
 from conversion_sync.models.locking import locking
 from conversion_sync.models.subscription import OUT
-from conversion_sync.sync.retry import briefly
-from conversion_sync.sync.standing import stands
+from conversion_sync.sync.opted_out import stands
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["Disagreement", "Fault", "after_migrate", "complete", "disagreements", "mend"]
@@ -100,7 +100,7 @@ def _found(rows: Rows, fault: Fault) -> list[Disagreement]:
     ]
 
 
-@briefly
+@retried
 def mend(using: str, contacts: Collection[int]) -> None:
     """Enter in the log what these contacts say and it does not; have them say what stands."""
     with short_transaction(using), attributed(bulk=True, source="completed"):

@@ -31,7 +31,7 @@ from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.outcomes import Decision, Outcome
 from conversion_sync.sync.readiness import is_overtaken, same_person
-from conversion_sync.sync.retry import briefly, persistently
+from conversion_sync.sync.retry import retried, retried_for_a_lease
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.waiting import release_behind
 
@@ -76,7 +76,7 @@ def supersede_older(claim: Claim) -> None:
     supersede(claim.using, list(older.exclude(pk__in=claim.pks).values_list("pk", flat=True)))
 
 
-@briefly
+@retried
 def _take_away(rows: Rows) -> list[int]:
     with short_transaction(rows.db):
         locked = list(locking(rows.order_by("pk"), skip_locked=True).values_list("pk", flat=True))
@@ -113,7 +113,7 @@ def is_created_by_us(using: str) -> Condition:
     return Exists(fresh) & ~Exists(deleted)
 
 
-@briefly
+@retried
 def created_by_us(claim: Claim) -> set[int]:
     """The primary keys of those changes of a claim for which ``is_created_by_us`` holds."""
     made = claim.table().filter(is_created_by_us(claim.using), pk__in=claim.pks)
@@ -134,7 +134,7 @@ def blocked(claim: Claim, asked: Mapping[int, RemoteContact]) -> dict[int, Outco
     """
     outcomes = dict.fromkeys(_overtaken(claim), Outcome(Decision.SUPERSEDED))
     rows = [row for row in claim.rows if row.pk not in outcomes]
-    standing = briefly(SubscriptionChange.standing_opt_outs)(
+    standing = retried(SubscriptionChange.standing_opt_outs)(
         claim.using,
         [(row.contact_id, row.address) for row in rows],
         older_than=[row.pk for row in rows],
@@ -145,7 +145,7 @@ def blocked(claim: Claim, asked: Mapping[int, RemoteContact]) -> dict[int, Outco
     return outcomes
 
 
-@briefly
+@retried
 def _overtaken(claim: Claim) -> list[int]:
     """The changes of people who have opted out since: a worker that died had held them."""
     log = SubscriptionChange.objects.using(claim.using).opt_outs()
@@ -174,7 +174,7 @@ def _why_blocked(
     return stored(Message.OPT_OUT_THERE)
 
 
-@briefly
+@retried
 def take_remote_opt_out(using: str, contact: int, address: str) -> None:
     """Enter an opt-out of which Conversion knows, and we did not, in the log.
 
@@ -191,7 +191,7 @@ def _of_consent(using: str) -> Rows:
     return Contact.unmarked.using(using).only("pk", "email", "key", "subscription_status")
 
 
-@briefly
+@retried
 def keep_opt_out(using: str, deletion: Deletion, remote: RemoteContact) -> None:
     """Enter the opt-out of a record that is deleted or left in the log.
 
@@ -249,7 +249,7 @@ def not_found(row: SubscriptionChange, made: Outcome) -> Outcome:
     return made if push_again(contact, row.address) else held_up(made)
 
 
-@persistently
+@retried_for_a_lease
 def _nothing_to_unsubscribe(row: SubscriptionChange, made: Outcome) -> Outcome:
     """An opt-out went by its address, where nobody is: it goes again when somebody is there.
 
@@ -265,7 +265,7 @@ def _nothing_to_unsubscribe(row: SubscriptionChange, made: Outcome) -> Outcome:
     )
 
 
-@persistently
+@retried_for_a_lease
 def push_again(contact: Contact, key: str) -> bool:
     """The remote has lost the contact: forget what we know of it there, and push it again.
 

@@ -18,14 +18,14 @@ from conversion_sync.models.heartbeat import Heartbeat
 from conversion_sync.models.wakeup import Wakeup
 from conversion_sync.sync import jobs, renames, steps
 from conversion_sync.sync.clock import bring_back, rows_are_far_ahead
+from conversion_sync.sync.error_text import is_of_the_database
 from conversion_sync.sync.gate import fingerprint
 from conversion_sync.sync.kinds import KINDS, Kind
 from conversion_sync.sync.loop import TICK, Loop
 from conversion_sync.sync.preflight import preflight
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import close_broken, refuse_transaction
-from conversion_sync.sync.troubles import is_of_the_database
 from conversion_sync.sync.turns import Turns, after
 
 __all__ = ["DrainReport", "anything_ready", "drain"]
@@ -85,7 +85,7 @@ def drain(
     if found.was_set_back:
         bring_back(using)
     turns = Turns(run, found)
-    briefly(Heartbeat.write)(
+    retried(Heartbeat.write)(
         using,
         started_at=DbNow(),
         worker=f"{socket.gethostname()}:{os.getpid()}",
@@ -94,7 +94,7 @@ def drain(
     )
     # Cleared before the first claim: a change from now on asks for a drain of its own.
     if found.is_asked_for:
-        briefly(Wakeup.write)(using, requested_until=None)
+        retried(Wakeup.write)(using, requested_until=None)
     go_on = False
     try:
         try:
@@ -106,7 +106,7 @@ def drain(
     finally:
         turns.loop.close()
         beat = {"finished_at": DbNow(), "turn": turns.next, "rows": run.rows, "calls": run.made}
-        briefly(Heartbeat.write)(using, **beat)
+        retried(Heartbeat.write)(using, **beat)
     return DrainReport(run.rows, run.synced, run.failed, run.made, go_on)
 
 
@@ -161,9 +161,9 @@ def _send_all(run: Run, turns: Turns) -> bool:
     if steps.finish(run):
         return True
     worked = turns.dealt > 0 or run.rows > 0
-    if not worked or briefly(run.gate.state)().status != "open":
+    if not worked or retried(run.gate.state)().status != "open":
         return False
-    return briefly(anything_ready)(run.using)
+    return retried(anything_ready)(run.using)
 
 
 def _keep_answers(run: Run, loop: Loop, error: Exception) -> None:

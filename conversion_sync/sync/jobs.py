@@ -23,12 +23,12 @@ from conversion_sync.models.locking import locking
 from conversion_sync.models.record import Record
 from conversion_sync.sync.compare import Comparison, State, comparisons
 from conversion_sync.sync.deliveries import Delivery, Shut
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.error_text import in_words
+from conversion_sync.sync.opted_out import opted_out
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.selection import pack, unpack
-from conversion_sync.sync.standing import opted_out
 from conversion_sync.sync.transactions import short_transaction
-from conversion_sync.sync.troubles import in_words
 
 __all__ = ["act", "cancel", "concerns", "deliver", "selected", "start", "waiting"]
 
@@ -168,7 +168,7 @@ def _is_free() -> Q:
     return Q(claim=None) | Q(leased_until__lt=DbNow()) | Q(leased_until__gt=end)
 
 
-@briefly
+@retried
 def _claim(using: str) -> BulkJob | None:
     jobs = waiting(using)
     # A quick job does not wait for the end of a long one.
@@ -203,7 +203,7 @@ def _advance(job: BulkJob, using: str, cursor: int, done: int, **more: Any) -> b
     return bool(held.update(cursor=cursor, done=F("done") + done, claim=None, **more))
 
 
-@briefly
+@retried
 def _write(using: str, job: BulkJob) -> int:
     with short_transaction(using), _on_behalf_of(job):
         pks = _free(job, using, _next(job, using, STEP))
@@ -248,7 +248,7 @@ def _compare(run: Run, job: BulkJob, at_once: int) -> Delivery[int]:
     return _note(run.using, job, compared)
 
 
-@briefly
+@retried
 def _note(using: str, job: BulkJob, compared: Sequence[Comparison]) -> int:
     found = [_finding(each) for each in compared if each.differs or each.error]
     kept = sorted([*job.findings, *found], key=lambda finding: not finding["opt_out"])[:FINDINGS]

@@ -16,7 +16,7 @@ from django.db.models.fields import BooleanField
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.readiness import waits_for
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 
 __all__ = ["NEVER", "WINDOW", "Seen", "batch_of", "look"]
 
@@ -57,7 +57,7 @@ class Seen:
         return not (self.reason or self.is_obsolete)
 
 
-@briefly
+@retried
 def look(
     heads: Sequence[QuerySet[Any]],
     size: int = WINDOW,

@@ -34,7 +34,7 @@ from conversion_sync.sync.gate import LATE, Refusal
 from conversion_sync.sync.leases import WORDS, Lease
 from conversion_sync.sync.outcomes import Effect, effect
 from conversion_sync.sync.remote import client
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run, ask_for_nobody
 from conversion_sync.sync.transactions import CallInTransaction, refuse_transaction
 
@@ -285,7 +285,7 @@ class Loop:
 
     def probe_closure(self) -> None:
         """Ask, where it is time, whether what has closed the gate is over."""
-        closure = briefly(self.run.gate.take_probe)()
+        closure = retried(self.run.gate.take_probe)()
         if closure is None:
             return
         # Nobody else may call: this crowds nothing.
@@ -293,7 +293,7 @@ class Loop:
         while not probe.has_ended:
             self.take_in(TICK)
         if probe.result in (Effect.OK, Effect.ANSWERED):
-            briefly(self.run.gate.lift)(closure)
+            retried(self.run.gate.lift)(closure)
 
     # Slots
 
@@ -312,7 +312,7 @@ class Loop:
         lacking = count - len(self._slots)
         if lacking > 0:
             within = self.run.time_left()
-            taken = briefly(self.run.gate.take)(lacking, within=within)
+            taken = retried(self.run.gate.take)(lacking, within=within)
             if isinstance(taken, Refusal):
                 raise Shut(taken.wait)
             if taken.probe:
@@ -328,7 +328,7 @@ class Loop:
     def _see_that_it_is_open(self) -> None:
         """See that nobody has shut the gate since the slots were reserved."""
         self._look_again = False
-        if refusal := briefly(self.run.gate.refusal)():
+        if refusal := retried(self.run.gate.refusal)():
             raise Shut(refusal.wait)
 
     def _close(self, shut: Shut) -> None:
@@ -355,7 +355,7 @@ class Loop:
         if probe.error is not None:
             raise probe.error
         if probe.result not in (Effect.OK, Effect.ANSWERED):
-            refusal = briefly(self.run.gate.refusal)()
+            refusal = retried(self.run.gate.refusal)()
             self._close(Shut(refusal.wait if refusal else 0.0))
 
     # Deliveries

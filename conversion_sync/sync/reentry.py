@@ -20,9 +20,9 @@ from conversion_sync.models import Contact, Status, Subscription, SubscriptionCh
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.locking import locking
 from conversion_sync.models.state import PERSON
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.error_text import is_of_the_database
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
-from conversion_sync.sync.troubles import is_of_the_database
 
 __all__ = ["after_lost_workers", "enter", "opt_outs_again"]
 
@@ -108,7 +108,7 @@ def after_lost_workers(using: str, pks: Collection[int]) -> None:
         logger.exception("An opt-out can't be entered again.")
 
 
-@briefly
+@retried
 def _after_lost_workers(using: str, pks: Collection[int]) -> None:
     with short_transaction(using):
         table = Contact.unmarked.using(using)

@@ -21,7 +21,7 @@ from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking
 from conversion_sync.records.contact import NAME
 from conversion_sync.records.last_sent import read
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["Renames", "waiting"]
@@ -83,7 +83,7 @@ class Renames:
                 current.missed |= _mark(self.using, pks, current.names)
         return done
 
-    @briefly
+    @retried
     def _begin(self) -> _Pass | None:
         now = time.monotonic()
         resting = [pk for pk, again_at in self._again_at.items() if again_at > now]
@@ -95,7 +95,7 @@ class Renames:
         chunks = _chunks(self.using, list(names))
         return _Pass({pk: mark for pk, mark, _ in found}, names, chunks)
 
-    @briefly
+    @retried
     def _finish(self, current: _Pass) -> int:
         """Take the marks off, where nothing was missed and no other name has come."""
         self._again_at |= dict.fromkeys(current.missed, time.monotonic() + REST)
@@ -123,7 +123,7 @@ def _chunks(using: str, companies: Sequence[int]) -> Iterator[Sequence[int]]:
         last = pks[-1]
 
 
-@briefly
+@retried
 def _mark(using: str, pks: Sequence[int], names: dict[int, str]) -> set[int]:
     """Make those of the contacts due that do not carry the new name.
 

@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError
 from conversion_sync.conf import conf
 from conversion_sync.sync.transactions import close_broken
 
-__all__ = ["briefly", "persistently"]
+__all__ = ["retried", "retried_for_a_lease"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def persistently(function: Callable[P, T]) -> Callable[P, T]:
+def retried_for_a_lease(function: Callable[P, T]) -> Callable[P, T]:
     """Run a transaction again when the database fails, for as long as a lease.
 
     An answer that came is never asked for twice.
@@ -29,7 +29,7 @@ def persistently(function: Callable[P, T]) -> Callable[P, T]:
     return _again(function, lambda: conf.lease)
 
 
-def briefly(function: Callable[P, T]) -> Callable[P, T]:
+def retried(function: Callable[P, T]) -> Callable[P, T]:
     """Run a transaction again when the database fails; what it does can be done later."""
     return _again(function, lambda: 5.0)
 

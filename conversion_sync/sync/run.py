@@ -15,7 +15,7 @@ from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.deliveries import Calls, Delivery, Shut
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.outcomes import Decision, Effect, Outcome, effect
-from conversion_sync.sync.retry import persistently
+from conversion_sync.sync.retry import retried_for_a_lease
 from conversion_sync.sync.settle import settle
 
 __all__ = ["PROBE", "Run", "ask_for_nobody"]
@@ -66,7 +66,7 @@ class Run:
     def report(self, errors: Sequence[ConversionError | None]) -> None:
         """Tell the gate what calls ended in; None is a success."""
         # The answers are here: a database that fails now must not cost them.
-        report = persistently(self.gate.report)
+        report = retried_for_a_lease(self.gate.report)
         if any(effect(error) is Effect.OK for error in errors):
             report(None)
         for error in errors:
@@ -90,7 +90,7 @@ class Run:
         tries = [row.last_attempt_at for row in rows if row.failing_since and row.last_attempt_at]
         if not tries:
             return False
-        if persistently(self.gate.works_since)(min(tries)):
+        if retried_for_a_lease(self.gate.works_since)(min(tries)):
             return True
         try:
             [answer] = yield Calls([ask_for_nobody()], is_probe=True)

@@ -36,8 +36,9 @@ from conversion_sync.models.subscription import OUT
 from conversion_sync.records.last_sent import payload_of
 from conversion_sync.sync import reentry
 from conversion_sync.sync.claim import Claim, write
+from conversion_sync.sync.error_text import in_words, is_of_the_database
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
-from conversion_sync.sync.retry import briefly, persistently
+from conversion_sync.sync.retry import retried, retried_for_a_lease
 from conversion_sync.sync.states import (
     GONE,
     arrived,
@@ -48,7 +49,6 @@ from conversion_sync.sync.states import (
     storable,
 )
 from conversion_sync.sync.transactions import short_transaction
-from conversion_sync.sync.troubles import in_words, is_of_the_database
 from conversion_sync.sync.waiting import release_behind
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def settle(claim: Claim, outcomes: dict[int, Outcome]) -> int:
     return len(done)
 
 
-@persistently
+@retried_for_a_lease
 def _still_claimed(claim: Claim, pks: Collection[int]) -> set[int]:
     rows = claim.table().filter(claim=claim.token, pk__in=pks)
     return set(rows.values_list("pk", flat=True))
@@ -101,7 +101,7 @@ def _settle_what_can_be(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
     )
 
 
-@persistently
+@retried_for_a_lease
 def _blame(claim: Claim, outcomes: dict[int, Outcome], error: Exception) -> set[int]:
     """Record on a row that what came of it can't be kept."""
     columns = failed(ErrorCode.UNSENDABLE, in_words(error))
@@ -119,7 +119,7 @@ def _blame(claim: Claim, outcomes: dict[int, Outcome], error: Exception) -> set[
     return set(locked)
 
 
-@persistently
+@retried_for_a_lease
 def _settle_unlocked(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
     settled = defaultdict[Decision, list[int]](list)
     with short_transaction(claim.using):
@@ -378,7 +378,7 @@ def expire_engagements(using: str) -> int:
     return _expire(rows.order_by("pk")) if rows.exists() else 0
 
 
-@briefly
+@retried
 def _expire(rows: QuerySet[Any]) -> int:
     spent: list[int] = []
     with short_transaction(rows.db):

@@ -25,13 +25,13 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync import jobs, renames, steps
 from conversion_sync.sync.deliveries import Delivery, Shut
+from conversion_sync.sync.error_text import in_words
 from conversion_sync.sync.kinds import KINDS, OPT_OUTS
 from conversion_sync.sync.loop import Loop, Running
 from conversion_sync.sync.preflight import Preflight
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import CallInTransaction, close_broken, short_transaction
-from conversion_sync.sync.troubles import in_words
 
 __all__ = ["JOBS", "RENAMES", "Turns", "due"]
 
@@ -62,7 +62,7 @@ def after(name: str) -> str:
     return names[(names.index(name) + 1) % len(names)] if name in names else names[0]
 
 
-@briefly
+@retried
 def due(using: str) -> dict[str, list[int]]:
     """What has anything to do now, though it may have to wait: one query.
 
@@ -236,7 +236,7 @@ class Turns:
         self._failing.add(name)
         self._done.add(name)
 
-    @briefly
+    @retried
     def _may_try(self, name: str) -> bool:
         """Whether the one call that this endpoint gets now is ours; that may end its trouble."""
         states = ChannelState.objects.using(self._run.using).filter(name=name)
@@ -264,7 +264,7 @@ class Turns:
             self._write(name, trial_until=None, **ended)
             self._slow -= {name} if ended else set()
 
-    @briefly
+    @retried
     def _write(self, name: str, **columns: object) -> None:
         states = ChannelState.objects.using(self._run.using)
         with short_transaction(self._run.using):

@@ -19,7 +19,7 @@ from conversion_sync.models.by_row import update_by_row
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.locking import locking
 from conversion_sync.records.last_sent import stored_anew
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["NAME", "step", "waiting"]
@@ -54,7 +54,7 @@ def step(using: str) -> int:
     return done
 
 
-@briefly
+@retried
 def _look(using: str) -> int:
     with short_transaction(using):
         rest = locking(waiting(using).order_by("pk"), skip_locked=True).first()

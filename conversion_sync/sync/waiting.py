@@ -24,7 +24,7 @@ from conversion_sync.models.locking import locking
 from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.readiness import waits_for
-from conversion_sync.sync.retry import briefly
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["PUT_OFF", "PUT_OFF_TRIED", "put_off", "release", "release_behind"]
@@ -46,7 +46,7 @@ def put_off(model: type[SyncedModel], using: str, pks: Collection[int]) -> None:
     )
 
 
-@briefly
+@retried
 def _put_off(rows: QuerySet[Any], pks: Collection[int]) -> list[int]:
     fresh = Q(failing_since__isnull=True, claim__isnull=True)
     with short_transaction(rows.db):
@@ -65,7 +65,7 @@ def release(*waiting: SyncedQuerySet) -> None:
             _look_again(rows.model.objects.using(rows.db).filter(pk__in=pks))
 
 
-@briefly
+@retried
 def _put_off_of(waiting: Sequence[SyncedQuerySet]) -> list[list[int]]:
     """The primary keys of those of the rows that were put off, for each of the querysets."""
     found: list[list[int]] = [[] for _ in waiting]
@@ -80,7 +80,7 @@ def _put_off_of(waiting: Sequence[SyncedQuerySet]) -> list[list[int]]:
     return found
 
 
-@briefly
+@retried
 def _look_again(rows: SyncedQuerySet) -> None:
     with short_transaction(rows.db):
         locked = locking(rows.order_by("pk"), skip_locked=True).values_list("pk", flat=True)

@@ -21,12 +21,12 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.claim import Claim, claim_rows
 from conversion_sync.sync.deliveries import Delivery, Shut, SlotsNeeded
+from conversion_sync.sync.error_text import in_words
 from conversion_sync.sync.look import NEVER, WINDOW, Seen, batch_of, look
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide
 from conversion_sync.sync.payloads import Payload
-from conversion_sync.sync.retry import persistently
+from conversion_sync.sync.retry import retried_for_a_lease
 from conversion_sync.sync.run import Run
-from conversion_sync.sync.troubles import in_words
 from conversion_sync.sync.waiting import put_off
 
 __all__ = ["Condition", "Kind", "Rows", "with_only"]
@@ -228,7 +228,7 @@ class Kind:
         """The other rows that are sent to the same endpoint."""
         return self.model.unmarked.using(using).exclude(pk=row.pk)
 
-    @persistently
+    @retried_for_a_lease
     def _others_arrived(self, using: str, row: Any, error: ConversionError) -> bool:
         """Whether another row arrived since this one was refused so the last time."""
         if row.failing_since is None or row.last_error_code != error.code:
