@@ -27,7 +27,8 @@ class ConversionSyncConfig(AppConfig):
         checks.register()
         queues.connect()
         connect()
-        steps.register(steps.Step(upgrade.NAME, upgrade.waiting, upgrade.step))
+        left = _("what an upgrade has left to be done")
+        steps.register(steps.Step(upgrade.NAME, left, upgrade.waiting, upgrade.step))
         pre_save.connect(complete_fixture, dispatch_uid="conversion_sync.fixture")
         post_migrate.connect(
             after_migrate, sender=self, dispatch_uid="conversion_sync.after_migrate"

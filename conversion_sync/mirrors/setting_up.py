@@ -7,6 +7,7 @@ from typing import Any
 from django.core.checks import register as register_check
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy
 
 from conversion_sync.mirrors import marks
 from conversion_sync.mirrors.beginnings import after_migrate
@@ -23,7 +24,8 @@ def connect() -> None:
     autodiscover_modules("conversion")
     marks.connect()
     registry.on_change = marks.connect
-    steps.register(steps.Step(NAME, waiting, step))
+    label = gettext_lazy("changes of your own models")
+    steps.register(steps.Step(NAME, label, waiting, step))
     register_check(check_mirrors, "conversion_sync")
     post_migrate.connect(_migrated, dispatch_uid="conversion_sync.mirrors.begin")
 

@@ -10,16 +10,13 @@ from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
 from conversion_sync.models import ApiCall, Status
 from conversion_sync.status.overview import Overview
-from conversion_sync.status.verdict import Facts
+from conversion_sync.status.verdict import NEXT_DRAIN, Facts
 from conversion_sync.sync.gate import GateState
 
 __all__ = ["Pace", "facts", "pace"]
 
 #: Seconds over which the pace of sending is taken.
 PACE_SPAN = 120
-
-#: Seconds within which a drain follows the last one where anything is due: a sweep, and its wait.
-NEXT_DRAIN = 90
 
 #: Seconds within which a drain begins that was asked for.
 WAKE = 10
@@ -94,6 +91,7 @@ def facts(seen: Overview, using: str, *, detailed: bool = True) -> Facts:
         held=sum(kind.held for kind in seen.kinds),
         retrying=retrying,
         moving=moving,
+        marks=seen.marks,
         seconds_left=None if found is None else found.seconds_for(moving),
         troubles=[trouble.label for trouble in seen.troubles],
     )
@@ -116,7 +114,7 @@ def _is_sending(seen: Overview) -> bool:
 
 def _is_lively(seen: Overview) -> bool:
     """Whether somebody is sure to send what is due: one just did, or it is due only just now."""
-    since = seen.now - datetime.timedelta(seconds=NEXT_DRAIN)
+    since = seen.now - NEXT_DRAIN
     last, oldest = seen.last_drain.seen_at, seen.oldest
     if last is not None and last >= since:
         return True

@@ -16,17 +16,18 @@ from conversion_sync.conf import conf
 from conversion_sync.models import (
     ChannelState,
     Heartbeat,
+    MirrorMark,
     Status,
     SyncedModel,
 )
 from conversion_sync.models.clock import believed, db_now
 from conversion_sync.models.state import BULK, PERSON
-from conversion_sync.status.estimates import about, table_sizes
-from conversion_sync.sync import upgrade
+from conversion_sync.status.estimates import EXACT, about, table_sizes
 from conversion_sync.sync.clock import due_all_the_same
 from conversion_sync.sync.gate import Gate, GateState
 from conversion_sync.sync.kinds import KINDS, MODELS
 from conversion_sync.sync.readiness import FOR_A_PERSON, RETRYING, why
+from conversion_sync.sync.steps import step_of
 from conversion_sync.sync.turns import JOBS, RENAMES
 
 __all__ = [
@@ -141,6 +142,8 @@ class Overview:
         troubles: the channels that fail.
         working: False when rows are due for longer than ``STALE_AFTER`` and no drain has run for
             as long: nobody is working.
+        marks: changes of the site's own models that no mirror has looked at; not counted further
+            than a little above ``EXACT``.
     """
 
     now: datetime.datetime
@@ -151,6 +154,7 @@ class Overview:
     enabled: bool
     has_key: bool
     working: bool
+    marks: int = 0
 
     @property
     def due(self) -> int:
@@ -167,7 +171,7 @@ class Overview:
 def overview(using: str = "default", kinds: Sequence[KindState] | None = None) -> Overview:
     """Read how everything stands.
 
-    Three queries for each kind, two more of it where rows have errors, and seven for the rest.
+    Three queries for each kind, two more of it where rows have errors, and eight for the rest.
 
     Args:
         kinds: the rows, if they were counted before.
@@ -184,6 +188,7 @@ def overview(using: str = "default", kinds: Sequence[KindState] | None = None) -
         enabled=conf.enabled,
         has_key=bool(conf.api_key),
         working=_somebody_works(kinds, last, now),
+        marks=MirrorMark.objects.using(using).order_by()[: EXACT + 1].count(),
     )
 
 
@@ -270,19 +275,21 @@ _CHANNELS: Mapping[str, str | Promise] = {
     **{kind.name: kind.label for kind in KINDS},
     RENAMES: gettext_lazy("new names of companies"),
     JOBS: gettext_lazy("bulk jobs"),
-    upgrade.NAME: gettext_lazy("what an upgrade has left to be done"),
 }
 
 
 def _troubles(using: str) -> list[Trouble]:
     failing = ChannelState.objects.using(using).filter(failed_at__isnull=False).order_by("name")
     return [
-        Trouble(
-            state.name, str(_CHANNELS.get(state.name, state.name)), state.error, state.failed_at
-        )
+        Trouble(state.name, _label(state.name), state.error, state.failed_at)
         for state in failing
         if state.failed_at is not None
     ]
+
+
+def _label(channel: str) -> str:
+    step = step_of(channel)
+    return str(step.label if step else _CHANNELS.get(channel, channel))
 
 
 def _somebody_works(kinds: Sequence[KindState], last: LastDrain, now: datetime.datetime) -> bool:

@@ -28,6 +28,9 @@ START_A_WORKER = gettext_lazy(
 SOON = 60
 
 
+#: Within this a drain follows the last one where anything is due: a sweep, and its wait.
+NEXT_DRAIN = datetime.timedelta(seconds=90)
+
 OPEN = GateState("open")
 
 
@@ -61,6 +64,7 @@ class Facts:
         moving: all other rows that have not arrived; they are on their way.
         seconds_left: what sending those will take, if it goes on as in the last minutes; None if
             nobody can tell.
+        marks: changes of the site's own models that no mirror has looked at.
         troubles: what the rows are called of which nothing is sent because something fails.
     """
 
@@ -80,7 +84,13 @@ class Facts:
     retrying: int = 0
     moving: int = 0
     seconds_left: float | None = None
+    marks: int = 0
     troubles: Sequence[str] = ()
+
+    @property
+    def drained_lately(self) -> bool:
+        """Whether a drain was seen so lately that the next one is sure to come."""
+        return self.seen_at is not None and self.now - self.seen_at <= NEXT_DRAIN
 
     @property
     def for_a_person(self) -> int:
@@ -205,15 +215,10 @@ def _for_a_person(facts: Facts) -> Verdict | None:
 
 def _on_the_way(facts: Facts) -> Verdict | None:
     if not facts.moving:
-        return _retrying(facts)
+        return _retrying(facts) or _unseen(facts)
     if not facts.lively:
         words = ngettext("%s row waits to be sent", "%s rows wait to be sent", facts.moving)
-        last = (
-            _("no worker was seen yet.")
-            if facts.seen_at is None
-            else _("no worker was seen since %s.") % _since(facts.seen_at, facts)
-        )
-        return Verdict(Tone.WAITING, f"{words % grouped(facts.moving)}: {last}")
+        return Verdict(Tone.WAITING, f"{words % grouped(facts.moving)}: {_last_worker(facts)}")
     if not facts.sending:
         words = ngettext(
             "%s row waits for the next drain.", "%s rows wait for the next drain.", facts.moving
@@ -238,6 +243,27 @@ def _retrying(facts: Facts) -> Verdict | None:
         facts.retrying,
     )
     return Verdict(Tone.RETRYING, words % grouped(facts.retrying))
+
+
+def _unseen(facts: Facts) -> Verdict | None:
+    """What has changed in the site's own models, and has no rows to show for it yet."""
+    if not facts.marks:
+        return None
+    words = ngettext(
+        "%s change of your own models is to be looked at",
+        "%s changes of your own models are to be looked at",
+        facts.marks,
+    )
+    words %= grouped(facts.marks)
+    if facts.drained_lately:
+        return Verdict(Tone.BUSY, f"{words}.")
+    return Verdict(Tone.WAITING, f"{words}: {_last_worker(facts)}")
+
+
+def _last_worker(facts: Facts) -> str:
+    if facts.seen_at is None:
+        return _("no worker was seen yet.")
+    return _("no worker was seen since %s.") % _since(facts.seen_at, facts)
 
 
 _JUDGES: Sequence[Callable[[Facts], Verdict | None]] = (

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
+from django.utils.functional import Promise
 
 from conversion_sync.sync.run import Run
 
@@ -23,11 +24,13 @@ class Step:
 
     Attributes:
         name: of its turn.
+        label: what it deals with, for people.
         waiting: the rows that it has to deal with, in a database.
         take: go on for a moment; returns how many it dealt with.
     """
 
     name: str
+    label: str | Promise
     waiting: Callable[[str], QuerySet[Any]]
     take: Callable[[str], int]
 

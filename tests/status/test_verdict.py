@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from conversion_sync.models import ApiCall, ApiGate, Contact, Engagement, Heartbeat
+from conversion_sync.models import ApiCall, ApiGate, Contact, Engagement, Heartbeat, MirrorMark
 from conversion_sync.models.clock import db_now
 from conversion_sync.status.facts import facts, pace
+from conversion_sync.status.glance import glance
 from conversion_sync.status.overview import overview
 from conversion_sync.status.verdict import Facts, Tone, Verdict, verdict
 from conversion_sync.sync.gate import BREAKER, Gate, GateState
@@ -47,6 +48,22 @@ TABLE: list[tuple[str, Tone, dict[str, Any]]] = [
         Tone.WAITING,
         {"moving": 20, "lively": False},
     ),
+    (
+        "2 changes of your own models are to be looked at.",
+        Tone.BUSY,
+        {"marks": 2, "seen_at": NOW - datetime.timedelta(seconds=60)},
+    ),
+    (
+        "1 change of your own models is to be looked at: no worker was seen since 16:58.",
+        Tone.WAITING,
+        {"marks": 1, "seen_at": AT_16_58},
+    ),
+    (
+        "1 change of your own models is to be looked at: no worker was seen yet.",
+        Tone.WAITING,
+        {"marks": 1},
+    ),
+    ("Sending: 3 rows.", Tone.BUSY, {"moving": 3, "marks": 5}),
     ("1 row did not arrive, and is tried again by itself.", Tone.RETRYING, {"retrying": 1}),
     (
         "Conversion does not answer since 16:58: 20 rows wait, nothing is lost.",
@@ -276,3 +293,9 @@ def test_a_worker_that_stopped_is_seen_before_anybody_is_alarmed(ann):
 def test_who_paused_it_is_said(ann):
     Gate().pause("anna")
     assert said().startswith("Paused by anna since ")
+
+
+def test_what_changed_in_the_models_of_the_site_is_not_in_conversion_yet(db, conversion):
+    MirrorMark.objects.create(model="shop.customer", source="1")
+    words = "1 change of your own models is to be looked at: no worker was seen yet."
+    assert (said(), glance("default").words) == (words, words)
