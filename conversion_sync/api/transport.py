@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -181,10 +180,12 @@ class Transport:
 
     def _wait_for(self, call: Call) -> None:
         """Wait until the call has ended, or has taken its time; the wait for its turn is none."""
-        end = time.monotonic() + self.deadline
-        while (left := end + call.waited - time.monotonic()) > 0:
-            if call.done.wait(left):
+        left, waited = self.deadline, 0.0
+        while not call.done.wait(left):
+            left = call.waited - waited
+            if left <= 0:
                 return
+            waited += left
 
     def _overdue(self, call: Call, phase: Phase, endpoint: str) -> ConversionError:
         if phase is Phase.PREPARING:
