@@ -81,7 +81,7 @@ def drain(
         stop or (lambda: False),
         on_progress or (lambda rows: None),
     )
-    found = preflight(using, fingerprint(conf.api_key))
+    found = retried(preflight)(using, fingerprint(conf.api_key))
     if found.was_set_back:
         bring_back(using)
     turns = Turns(run, found)

@@ -856,21 +856,14 @@ def test_a_database_that_is_locked_after_the_answer_is_waited_for(
     assert lane.done(box) == 1
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.7], ids=["", "long before"])
-@pytest.mark.parametrize("lane", LANES, ids=str)
-def test_a_connection_that_is_cut_before_the_answer_is_opened_again(
-    lane: Lane, pause: float, box: Sandbox
-):
-    if connection.vendor == "sqlite":
-        pytest.skip("SQLite has no connection to cut.")
-    row = lane.make()
-    before = lane.calls(box)
+def cutting() -> Callable[[], None]:
+    """What cuts the connection that this thread has now, by another one."""
     postgres = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()" if postgres else "SELECT CONNECTION_ID()")
         [backend] = cursor.fetchone()
 
-    def cut(request: Any) -> None:
+    def cut() -> None:
         other = connections.create_connection("default")
         try:
             with other.cursor() as cursor:
@@ -880,9 +873,35 @@ def test_a_connection_that_is_cut_before_the_answer_is_opened_again(
                     cursor.execute(f"KILL {int(backend)}")
         finally:
             other.close()
+
+    return cut
+
+
+def test_a_connection_that_is_dead_before_the_drain_is_opened_again(box: Sandbox):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no connection to cut.")
+    row = CONTACT.make()
+    cutting()()
+    drain(20)
+    assert now(row).sync_status == SYNCED
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.7], ids=["", "long before"])
+@pytest.mark.parametrize("lane", LANES, ids=str)
+def test_a_connection_that_is_cut_before_the_answer_is_opened_again(
+    lane: Lane, pause: float, box: Sandbox
+):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no connection to cut.")
+    row = lane.make()
+    before = lane.calls(box)
+    cut = cutting()
+
+    def cut_and_pause(request: Any) -> None:
+        cut()
         time.sleep(pause)
 
-    box.after(cut, path=f"^{lane.path}$")
+    box.after(cut_and_pause, path=f"^{lane.path}$")
     drain(20)
     assert (now(row).sync_status, now(row).last_error_code) == (SYNCED, "")
     assert lane.calls(box) == before + 1
