@@ -59,7 +59,7 @@ def _mirror() -> Any:
     class Bench(mirrors.Mirror[Customer]):
         email = F("email")
         include = Q(is_active=True)
-        variables = {  # noqa: RUF012
+        variables = {  # noqa: RUF012  # as sites write it
             "first_name": F("name"),
             "plan": F("plan__name"),
             "extra": F("extra"),

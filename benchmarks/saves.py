@@ -161,7 +161,7 @@ def in_turns(name: str, case: Case, plain: Any, ours: Any, options: Any) -> tupl
         for model in (plain, ours) if number % 2 else (ours, plain):
             seconds[model].append(timed(case, model, clock))
     # The lower quartile: whatever else the machine does comes on top.
-    return tuple((statistics.quantiles(seconds[m], n=4)[0], statements[m]) for m in (plain, ours))  # type: ignore[return-value]
+    return tuple((statistics.quantiles(seconds[m], n=4)[0], statements[m]) for m in (plain, ours))  # type: ignore[return-value]  # of two
 
 
 def timed(case: Case, model: Any, clock: Callable[[], float]) -> float:
