@@ -1,7 +1,8 @@
 """Due rows that have to wait: put off, and made due when what they wait for is done.
 
-So a backlog is not looked through again and again. Whatever settles makes due what waited for it;
-a row that nobody makes due is looked at again after a while all the same.
+So a backlog is not looked through again and again. Whatever settles makes due what waited for it.
+A worker that is killed before it has done so leaves these rows behind: they are looked at again
+after a lease or, where many wait, so that they are looked at rarely, after some leases.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, Value
 
+from conversion_sync.conf import conf
 from conversion_sync.models import (
     Contact,
     Deletion,
@@ -29,11 +31,14 @@ from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["PUT_OFF", "PUT_OFF_TRIED", "put_off", "release", "release_behind"]
 
-#: For so long a waiting row is not looked at again, unless it is made due.
+#: For so long, at most, a waiting row is not looked at again, unless it is made due.
 PUT_OFF = datetime.timedelta(minutes=5)
 
 #: The same for one that was tried: it can't be told from one in backoff, and so is not made due.
 PUT_OFF_TRIED = datetime.timedelta(seconds=30)
+
+#: With each so many rows that wait together, they are looked at again one lease later.
+CROWD = 50
 
 
 def put_off(model: type[SyncedModel], using: str, pks: Collection[int]) -> None:
@@ -54,8 +59,14 @@ def _put_off(rows: QuerySet[Any], pks: Collection[int]) -> list[int]:
         locked = list(locking(due, skip_locked=True).values_list("pk", flat=True))
         these, now = rows.filter(pk__in=locked), db_now(rows.db)
         these.filter(~fresh).update(due_at=now + PUT_OFF_TRIED)
-        these.filter(fresh).update(due_at=now + PUT_OFF)
+        these.filter(fresh).update(due_at=now + _wait_of(len(pks)))
     return locked
+
+
+def _wait_of(count: int) -> datetime.timedelta:
+    """For how long so many rows that wait together are not looked at again."""
+    lease = datetime.timedelta(seconds=conf.lease)
+    return min(PUT_OFF, lease * (1 + count // CROWD))
 
 
 def release(*waiting: SyncedQuerySet) -> None:

@@ -17,9 +17,12 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from conversion_sync.models import (
+    ApiGate,
+    ChannelState,
     Company,
     Contact,
     Engagement,
@@ -160,6 +163,18 @@ def unfinished() -> int:
     )
 
 
+def unfinished_rows() -> str:
+    """All columns of what is not done, with the gate and the channels."""
+    rows = [
+        {"model": model.__name__, **values}
+        for model in MODELS
+        for values in model.unmarked.filter(sync_status__in=("PENDING", "SENDING")).values()[:5]
+    ]
+    return "\n".join(
+        str(values) for values in (*rows, *ApiGate.objects.values(), *ChannelState.objects.values())
+    )
+
+
 def variables(row: Any) -> dict[str, Any]:
     """What the remote has to hold of a row."""
     said = mapper_of(type(row)).of_row(row)
@@ -230,7 +245,9 @@ def test_killed_at_random_the_remote_ends_as_the_local(
         f" there ({len(overwritten(box, world))} of them in the moment that is not promised);"
         f" seed {seed}"
     )
-    assert rest == 0, f"seed {seed}\n{log.read_text()[-3000:]}"
+    assert rest == 0, (
+        f"seed {seed}, {timezone.now()}\n{unfinished_rows()}\n{log.read_text()[-3000:]}"
+    )
     assert in_flight() == 0
     assert differences(box, world) == [], f"seed {seed}"
     check_engagements(arrived, statuses, kills)

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from conversion_sync.conf import conf
 from conversion_sync.models import (
     Company,
     Contact,
@@ -17,6 +18,7 @@ from conversion_sync.models import (
 from conversion_sync.models.clock import db_now
 from conversion_sync.sync import waiting
 from conversion_sync.sync.drain import anything_ready, drain
+from conversion_sync.sync.look import WINDOW
 from conversion_sync.sync.waiting import PUT_OFF, PUT_OFF_TRIED, put_off
 from tests.kit import (
     ANN,
@@ -51,14 +53,23 @@ def busy(row: Contact) -> Contact:
     return row
 
 
-def test_what_has_to_wait_is_put_off_for_some_minutes_and_stays_as_it_is(conversion):
+def test_what_has_to_wait_is_put_off_for_a_lease_and_stays_as_it_is(conversion):
+    """No longer than that: the worker that is to make it due may be killed before it does."""
     row = engagement(busy(contact()))
     before = fresh(row)
     assert drain().calls == 0
     after = fresh(row)
-    assert PUT_OFF.total_seconds() - 5 < wait_of(row) <= PUT_OFF.total_seconds()
+    assert conf.lease - 5 < wait_of(row) <= conf.lease
     assert (after.sync_status, after.attempts, after.revision) == ("PENDING", 0, before.revision)
     assert (after.last_error_code, after.priority, after.claim) == ("", before.priority, None)
+
+
+def test_where_many_wait_they_are_looked_at_less_often(conversion):
+    row = busy(contact())
+    events = [engagement(row) for _ in range(WINDOW)]
+    drain()
+    waits = {round(wait_of(event), -1) for event in events}
+    assert waits == {PUT_OFF.total_seconds()}
 
 
 def test_what_was_tried_is_looked_at_again_soon(conversion):
@@ -185,7 +196,7 @@ def test_a_record_is_made_due_when_the_deletion_of_its_key_is_done(conversion, e
     write(deletion, due_at=db_now("default") + MINUTE)
     row = contact(BOB)
     push()
-    assert wait_of(row) > MINUTE.total_seconds()
+    assert wait_of(row) > 30
     write(deletion, due_at=db_now("default") - SECOND)
     end(deletion)
     assert fresh(row).sync_status == Status.SYNCED
@@ -208,7 +219,7 @@ def test_a_change_is_made_due_when_the_deletion_of_the_old_email_is_done(convers
     deletion = Deletion.objects.get()
     write(deletion, due_at=db_now("default") + MINUTE)
     push()
-    assert wait_of(change) > MINUTE.total_seconds()
+    assert wait_of(change) > 30
     write(deletion, due_at=db_now("default") - SECOND)
     push()
     assert fresh(change).sync_status == Status.SYNCED
@@ -219,7 +230,7 @@ def test_an_opt_out_is_made_due_when_its_contact_is_deleted(conversion):
     change = SubscriptionChange.objects.get()
     conversion.app.store.upsert_contacts([{"email": ANN}])
     push()
-    assert wait_of(change) > MINUTE.total_seconds()
+    assert wait_of(change) > 30
     fresh(row).delete()
     push()
     assert conversion.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
