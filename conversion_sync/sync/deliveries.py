@@ -1,12 +1,12 @@
 """What a delivery, and the loop that runs it, say to each other.
 
 A delivery is a generator. It claims rows, yields the calls to make, is sent their answers, and
-settles. It touches the database between calls, never during, and knows of no thread and no socket.
+settles. It holds no transaction during a call, and knows of no thread and no socket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -34,6 +34,15 @@ class SlotsNeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What came of a call: a result or an error, and its line (``call``) in the call log."""
+
+    result: T | None
+    error: ConversionError | None
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Calls:
     """Make these calls, each in a slot of its own; their answers are sent back, in this order.
 
@@ -43,21 +52,16 @@ class Calls:
             fault: the delivery blames the channel where it is not.
         pks: which rows each of the calls carries.
         is_probe: they say nothing of the endpoint that the delivery serves.
+        on_answers: told of answers while others are still on their way, by the places of their
+            calls; the delivery is sent all of them later. What it does must be such that it can be
+            done again.
     """
 
     requests: Sequence[Request[Any]]
     claim: Claim | None = None
     pks: Sequence[Collection[int]] = ()
     is_probe: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """What came of a call: a result or an error, and its line (``call``) in the call log."""
-
-    result: T | None
-    error: ConversionError | None
-    call: int | None = None
+    on_answers: Callable[[Mapping[int, Answer[Any]]], None] | None = None
 
 
 class Shut(Exception):

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -447,8 +447,11 @@ class Loop:
             running.answers[index] = Answer(ended.result, ended.error, line)
             if _is_silent(ended) and not _is_probe(running.step):
                 running.is_silent = True
+        partly = list[Running]()
         for running in dict.fromkeys(each for each, _, _ in came):
-            if not running.in_flight:
+            if running.in_flight:
+                partly.append(running)
+            else:
                 self._calling.remove(running)
                 self._complete.append(running)
         # A content that is refused may be the fault of its row.
@@ -465,6 +468,16 @@ class Loop:
             self._setback.set()
             self._setback = threading.Event()
         run.report(errors)
+        for running in partly:
+            _tell(running, [index for each, index, _ in came if each is running])
+
+
+def _tell(running: Running, places: Sequence[int]) -> None:
+    """Have a delivery told of some of its answers."""
+    step = running.step
+    if isinstance(step, Calls) and step.on_answers is not None:
+        answers = {place: running.answers[place] for place in places}
+        step.on_answers({place: answer for place, answer in answers.items() if answer is not None})
 
 
 def perform(run: Run, delivery: Delivery[T]) -> T:

@@ -22,6 +22,7 @@ from conversion_sync.sync.drain import anything_ready
 from conversion_sync.sync.kinds import KINDS
 from conversion_sync.sync.kinds.contact import Contacts
 from conversion_sync.sync.kinds.engagement import Engagements
+from conversion_sync.sync.loop import Loop
 from conversion_sync.sync.settle import expire_engagements
 from conversion_sync.sync.states import PATIENCE
 from tests.kit import (
@@ -174,6 +175,28 @@ def test_engagements_go_a_few_at_once(conversion, settings):
         engagement(of, name=f"n{number}")
     push()
     assert {record["name"] for record in conversion.engagements} == {f"n{n}" for n in range(7)}
+
+
+def test_what_arrives_is_settled_while_others_of_its_group_are_not_answered(
+    conversion, settings, monkeypatch
+):
+    """Or a worker that is killed meanwhile would leave it in doubt."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CALL_DEADLINE": 2}
+    ann = synced_contact()
+    slow, *others = (engagement(ann, description=f"{n}") for n in range(4))
+    is_slow = {"when": lambda body: body["description"] == "0"}
+    conversion.fail("hang", path="^/contacts/engagements$", **is_slow)
+    real, seen = Loop.take_in, set[tuple[str, ...]]()
+
+    def take_in(loop, timeout):
+        real(loop, timeout)
+        seen.add(tuple(fresh(row).sync_status for row in (slow, *others)))
+
+    monkeypatch.setattr(Loop, "take_in", take_in)
+    push()
+    assert (Status.SENDING, Status.SYNCED, Status.SYNCED, Status.SYNCED) in seen
+    assert fresh(slow).sync_status == Status.UNCONFIRMED
+    assert len(conversion.engagements) == 4
 
 
 def test_a_slow_rate_makes_one_call_at_once(settings):

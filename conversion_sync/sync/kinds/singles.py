@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,15 +39,24 @@ class Singles(Kind):
         return super().chosen(ready, at_once)[:at_once]
 
     def send(self, run: Run, claim: Claim) -> Delivery[None]:
-        answered = yield from self.call(claim, claim.rows)
+        answered = yield from self.call(run, claim, claim.rows)
         yield from self.settle(run, claim, answered)
 
     def call(
-        self, claim: Claim, rows: Sequence[Any]
+        self, run: Run, claim: Claim, rows: Sequence[Any]
     ) -> Delivery[Sequence[tuple[Any, Answer[Any]]]]:
-        """Make the calls of these rows at once."""
+        """Make the calls of these rows at once; what arrives is settled, whatever others wait for.
+
+        A worker that dies then leaves in doubt only what has not been answered.
+        """
+
+        def settle_arrived(answers: Mapping[int, Answer[Any]]) -> None:
+            arrived = {place: each for place, each in answers.items() if each.error is None}
+            run.settle(claim, {rows[place].pk: _arrived(each) for place, each in arrived.items()})
+
         requests = [self.request(row, claim.payloads[row.pk]) for row in rows]
-        answers = yield Calls(requests, claim, [[row.pk] for row in rows])
+        pks = [[row.pk] for row in rows]
+        answers = yield Calls(requests, claim, pks, on_answers=settle_arrived)
         return list(zip(rows, answers, strict=True))
 
     def settle(
@@ -63,9 +72,13 @@ class Singles(Kind):
     def outcome_of(self, run: Run, row: Any, answer: Answer[Any]) -> Delivery[Outcome]:
         """What becomes of a row whose call ended so."""
         if answer.error is None:
-            remote_id = getattr(answer.result, "remote_id", None) or ""
-            return Outcome(Decision.SYNCED, remote_id=remote_id)
+            return _arrived(answer)
         if isinstance(answer.error, ContentRefused):
             return (yield from self.content_refused(run, row, answer.error))
         counts = yield from run.counts([row], answer.error)
         return self.outcome(row, answer.error, counts=counts)
+
+
+def _arrived(answer: Answer[Any]) -> Outcome:
+    remote_id = getattr(answer.result, "remote_id", None) or ""
+    return Outcome(Decision.SYNCED, remote_id=remote_id, call=answer.call)
