@@ -148,8 +148,8 @@ def send(calls: int) -> Cost:
     """Send for so many calls."""
     from django.db import connection
 
-    from conversion_sync.sync import loop
     from conversion_sync.sync.drain import drain
+    from conversion_sync.sync.loop import loop
 
     cost, real = Cost(), loop.log_calls
 

@@ -22,7 +22,8 @@ from conversion_sync.sync import remote
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
 from conversion_sync.sync.gate import BREAKER, Gate
-from conversion_sync.sync.loop import Loop, Running, _Turn, perform
+from conversion_sync.sync.loop import Loop, Running, perform
+from conversion_sync.sync.loop.call import CallSlot
 from conversion_sync.sync.remote import client
 from conversion_sync.sync.run import PROBE, Run
 from conversion_sync.sync.transactions import CallInTransaction
@@ -222,17 +223,17 @@ def test_calls_whose_connections_open_slowly_crowd_no_others(
 def test_calls_that_slept_over_their_slots_take_others(conversion, settings, run, monkeypatch):
     """The machine stops for a while when the first of eight calls has been made."""
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 4}
-    real = _Turn._is_set_back
+    real = CallSlot._is_set_back
 
-    def waits(turn: _Turn, ahead: float) -> bool:
-        answer = real(turn, ahead)
-        if ahead == 0 and turn not in woken:
-            woken.append(turn)
+    def waits(slot: CallSlot, ahead: float) -> bool:
+        answer = real(slot, ahead)
+        if ahead == 0 and slot not in woken:
+            woken.append(slot)
             time.sleep(max(0.0, stopped + 2.5 - time.monotonic()))
         return answer
 
-    woken, stopped = list[_Turn](), time.monotonic()
-    monkeypatch.setattr(_Turn, "_is_set_back", waits)
+    woken, stopped = list[CallSlot](), time.monotonic()
+    monkeypatch.setattr(CallSlot, "_is_set_back", waits)
     answers = perform(run, ask(*(f"{n}@x.example" for n in range(8))))
     assert {type(answer.error) for answer in answers} == {NotFound}
     assert most_in_a_second([call.time for call in conversion.calls]) <= 4
@@ -241,18 +242,18 @@ def test_calls_that_slept_over_their_slots_take_others(conversion, settings, run
 def test_what_comes_too_late_is_not_sent_where_the_gate_has_been_shut(
     conversion, settings, run, monkeypatch
 ):
-    real, serve = _Turn.wait, Loop.serve
+    real, serve = CallSlot.wait, Loop.serve
 
-    def wait(turn: _Turn) -> None:
+    def wait(slot: CallSlot) -> None:
         time.sleep(0.2)
-        real(turn)
+        real(slot)
 
     def serve_paused(loop: Loop) -> float:
         if not loop._asked.empty():
             Gate().pause("Ann")
         return serve(loop)
 
-    monkeypatch.setattr(_Turn, "wait", wait)
+    monkeypatch.setattr(CallSlot, "wait", wait)
     monkeypatch.setattr(Loop, "serve", serve_paused)
     [answer] = perform(run, ask())
     assert isinstance(answer.error, Withheld)

@@ -10,142 +10,42 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 from conversion_sync.api import (
     Bug,
-    Client,
     ConfigurationError,
     ContentRefused,
-    NoAnswer,
     NotSent,
     Withheld,
 )
 from conversion_sync.api.request import Answer as Ended
-from conversion_sync.api.request import Request
 from conversion_sync.api.workers import Job, Workers
 from conversion_sync.conf import conf
 from conversion_sync.sync.call_log import log_calls
 from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
 from conversion_sync.sync.gate import LATE, Refusal
-from conversion_sync.sync.leases import WORDS, Lease
+from conversion_sync.sync.leases import WORDS
+from conversion_sync.sync.loop.call import TICK, CallSlot, SlotInbox, is_silent, make_call
+from conversion_sync.sync.loop.running import Running, carries_rows, is_probe, slots_of
 from conversion_sync.sync.outcomes import Effect, effect
 from conversion_sync.sync.remote import client
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run, ask_for_nobody
 from conversion_sync.sync.transactions import CallInTransaction, refuse_transaction
 
-__all__ = ["TICK", "Loop", "Running", "perform"]
+__all__ = ["Loop"]
+
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: Seconds before its slot at which a delivery goes on: as long as a claim takes.
 AHEAD = 0.1
 
-#: Seconds before its slot at which a call connects: it begins when its slot has come.
-CONNECTING = 0.3
-
-#: Seconds after its slot at which a call would meet others: the gate's slots are further apart than
-#: that in all, and the network needs the rest.
-TOO_LATE = 0.1
-
 #: Seconds of waiting for a slot after which the gate may have been shut meanwhile.
 SOON = 0.5
-
-#: Said of a call that was not made because of what came of another one.
-_SETBACK = "Another call was refused meanwhile; it comes again."
-
-#: Seconds after which ``stop`` is asked again, whatever is waited for.
-TICK = 0.2
-
-
-#: Where a call is told when its next slot is; None: it has none.
-_Inbox: TypeAlias = "SimpleQueue[float | None]"
-
-
-class _Turn:
-    """When a call may begin, as its own thread sees it.
-
-    Args:
-        slot: on the monotonic clock.
-        setback: set when no further call may be made: another was answered so, or the loop ended.
-        asked: who comes too late asks there for another slot; None: it may be late.
-    """
-
-    def __init__(
-        self, slot: float, setback: threading.Event, asked: SimpleQueue[_Inbox] | None
-    ) -> None:
-        self.setback = setback
-        self._slot, self._asked = slot, asked
-
-    def comes_soon(self) -> bool:
-        """Wait until it is time to connect. Returns whether the call may still be made."""
-        return not self._is_set_back(CONNECTING)
-
-    def wait(self) -> None:
-        """Wait until the call may begin: now, and not a moment ago.
-
-        Raises:
-            Withheld: it may not.
-        """
-        while True:
-            if self._is_set_back(0.0):
-                raise Withheld(_SETBACK)
-            if self._asked is None or time.monotonic() <= self._slot + TOO_LATE:
-                return
-            self._slot = self._another(self._asked)
-
-    def _is_set_back(self, ahead: float) -> bool:
-        return self.setback.wait(max(0.0, self._slot - ahead - time.monotonic()))
-
-    def _another(self, asked: SimpleQueue[_Inbox]) -> float:
-        inbox: _Inbox = SimpleQueue()
-        asked.put(inbox)
-        while not self.setback.is_set():
-            try:
-                slot = inbox.get(timeout=TICK)
-            except Empty:
-                continue
-            if slot is not None:
-                return slot
-            break
-        raise Withheld(_SETBACK)
-
-
-@dataclass(eq=False)
-class Running:
-    """A delivery that is under way.
-
-    Attributes:
-        name: of what it is; calls in flight are counted by it.
-        is_urgent: it has the next slots, before others that wait.
-        has_begun: it has had a slot; before that it holds nothing.
-        crowds_nobody: nobody else may call meanwhile, so that it needs not be in time.
-        is_silent: whether its last call timed out; None: none was made.
-        has_ended: with ``result``, or with ``error``.
-    """
-
-    name: str
-    delivery: Delivery[Any]
-    is_urgent: bool = False
-    step: SlotsNeeded | Calls = field(default_factory=SlotsNeeded)
-    answers: list[Answer[Any] | None] = field(default_factory=list)
-    has_begun: bool = False
-    crowds_nobody: bool = False
-    is_silent: bool | None = None
-    has_ended: bool = False
-    result: Any = None
-    error: Exception | None = None
-
-    @property
-    def in_flight(self) -> int:
-        """How many of its calls are on their way."""
-        return self.answers.count(None)
 
 
 class Loop:
@@ -169,8 +69,8 @@ class Loop:
         self._setback = threading.Event()
         self._answered = SimpleQueue[tuple[Running, int, Ended[Any]]]()
         self._complete = deque[Running]()
-        self._asked = SimpleQueue[_Inbox]()
-        self._late = deque[_Inbox]()
+        self._asked = SimpleQueue[SlotInbox]()
+        self._late = deque[SlotInbox]()
         self._workers = Workers()
 
     shut: Shut | None
@@ -191,7 +91,7 @@ class Loop:
         """
         waiting = [r for r in self._waiting if r.has_begun]
         calls = [(r.name, r.in_flight) for r in self._calling]
-        calls += [(r.name, _slots_of(r.step)) for r in waiting]
+        calls += [(r.name, slots_of(r.step)) for r in waiting]
         return sum(count for each, count in calls if name in (None, each))
 
     def is_chosen(self, name: str | None = None) -> bool:
@@ -212,7 +112,7 @@ class Loop:
             if not self._has_room(running):
                 break
             try:
-                wait = self._have_slots(_slots_of(running.step))
+                wait = self._have_slots(slots_of(running.step))
             except Shut as shut:
                 self._close(shut)
                 continue
@@ -259,7 +159,7 @@ class Loop:
     def _has_room(self, running: Running) -> bool:
         """Whether no more calls than may be are on their way if those of this delivery begin."""
         under_way = sum(each.in_flight for each in self._calling)
-        return not under_way or under_way + _slots_of(running.step) <= conf.concurrency
+        return not under_way or under_way + slots_of(running.step) <= conf.concurrency
 
     def take_in(self, timeout: float) -> None:
         """Wait for answers for so many seconds, and let those go on that have all of theirs.
@@ -419,8 +319,8 @@ class Loop:
                 withheld: Ended[Any] = Ended(None, Withheld(WORDS), None)
                 self._answered.put((running, index, withheld))
                 continue
-            turn = _Turn(slots[index], setback, None if running.crowds_nobody else self._asked)
-            call = partial(_make, api, request, turn, lease)
+            turn = CallSlot(slots[index], setback, None if running.crowds_nobody else self._asked)
+            call = partial(make_call, api, request, turn, lease)
             job = partial(self._call, call, running, index)
             try:
                 self._workers.submit(Job(job, threading.Event()))
@@ -445,7 +345,7 @@ class Loop:
         lines = log_calls(run.using, [ended.record for _, _, ended in came])
         for (running, index, ended), line in zip(came, lines, strict=True):
             running.answers[index] = Answer(ended.result, ended.error, line)
-            if _is_silent(ended) and not _is_probe(running.step):
+            if is_silent(ended) and not is_probe(running.step):
                 running.is_silent = True
         partly = list[Running]()
         for running in dict.fromkeys(each for each, _, _ in came):
@@ -458,7 +358,7 @@ class Loop:
         errors = [
             ended.error
             for running, _, ended in came
-            if not (isinstance(ended.error, ContentRefused) and _carries_rows(running.step))
+            if not (isinstance(ended.error, ContentRefused) and carries_rows(running.step))
         ]
         effects = {effect(error) for error in errors}
         self._look_again |= Effect.FAULT in effects
@@ -480,74 +380,6 @@ def _tell(running: Running, places: Sequence[int]) -> None:
         step.on_answers({place: answer for place, answer in answers.items() if answer is not None})
 
 
-def perform(run: Run, delivery: Delivery[T]) -> T:
-    """Run one delivery alone. Returns its result.
-
-    Raises:
-        Shut: the gate lets nothing through in the time of the run.
-        ConfigurationError: the key or the URL can't be used.
-        CallInTransaction: this thread has a transaction open.
-        Exception: what the delivery raises.
-    """
-    loop, running = Loop(run), Running("", delivery)
-    try:
-        loop.start(running)
-        while not running.has_ended:
-            pause = loop.serve()
-            if not running.has_ended:
-                loop.take_in(pause)
-    finally:
-        loop.close()
-    if running.error is not None:
-        raise running.error
-    result: T = running.result
-    return result
-
-
 def _probe() -> Delivery[Effect]:
     [answer] = yield Calls([ask_for_nobody()], is_probe=True)
     return effect(answer.error)
-
-
-def _slots_of(step: SlotsNeeded | Calls) -> int:
-    return step.count if isinstance(step, SlotsNeeded) else len(step.requests)
-
-
-def _is_probe(step: SlotsNeeded | Calls) -> bool:
-    return isinstance(step, Calls) and step.is_probe
-
-
-def _carries_rows(step: SlotsNeeded | Calls) -> bool:
-    return isinstance(step, Calls) and step.claim is not None
-
-
-def _make(
-    api: Client,
-    request: Request[Any],
-    turn: _Turn,
-    lease: Lease | None,
-) -> Ended[Any]:
-    """Make a call in its slot, by a connection that is open before.
-
-    Args:
-        lease: of the rows that it carries; None: it carries none.
-    """
-
-    def check() -> None:
-        if turn.setback.is_set():
-            raise Withheld(_SETBACK)
-        if lease is not None:
-            lease.check()
-
-    if not turn.comes_soon():
-        return Ended(None, Withheld(_SETBACK), None)
-    return api.make(request, before_sending=check, turn=turn.wait)
-
-
-def _is_silent(ended: Ended[Any]) -> bool:
-    """Whether the call took long and got no answer, so that more of its kind would too."""
-    return (
-        isinstance(ended.error, NoAnswer | NotSent)
-        and ended.record is not None
-        and ended.record.duration >= conf.call_deadline / 2
-    )
