@@ -149,9 +149,9 @@ def send(calls: int) -> Cost:
     from django.db import connection
 
     from conversion_sync.sync.drain import drain
-    from conversion_sync.sync.loop import loop
+    from conversion_sync.sync.loop import calls as sending
 
-    cost, real = Cost(), loop.log_calls
+    cost, real = Cost(), sending.log_calls
 
     def log_calls(*args: Any) -> Any:
         try:
@@ -159,12 +159,12 @@ def send(calls: int) -> Cost:
         finally:
             cost.end_call()
 
-    loop.log_calls = log_calls
+    sending.log_calls = log_calls
     try:
         with stand_in(), connection.execute_wrapper(cost):
             drain(300, stop=lambda: len(cost.calls) >= calls)
     finally:
-        loop.log_calls = real
+        sending.log_calls = real
     return cost
 
 

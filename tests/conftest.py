@@ -14,7 +14,7 @@ from django.test import TransactionTestCase
 from pytest_django import Settings
 
 from conversion_sync.sandbox import Sandbox
-from conversion_sync.sync.loop import Loop
+from conversion_sync.sync.loop.calls import CallsInFlight
 from conversion_sync.testing import sandbox_settings
 
 # How long an example takes says how busy the machine is.
@@ -110,15 +110,15 @@ def in_flight(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """
 
     def arrange(happen: Callable[[], object], method: str = "upsert_contacts") -> None:
-        real = Loop._hear
+        real = CallsInFlight._hear
 
-        def hear(loop: Loop, came: Any) -> None:
+        def hear(calls: CallsInFlight, came: Any) -> Any:
             endpoints = [ended.record and ended.record.endpoint for _, _, ended in came]
             if ENDPOINTS[method] in endpoints:
-                monkeypatch.setattr(Loop, "_hear", real)
+                monkeypatch.setattr(CallsInFlight, "_hear", real)
                 happen()
-            real(loop, came)
+            return real(calls, came)
 
-        monkeypatch.setattr(Loop, "_hear", hear)
+        monkeypatch.setattr(CallsInFlight, "_hear", hear)
 
     return arrange

@@ -34,7 +34,8 @@ from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.deliveries import Calls
 from conversion_sync.sync.drain import DrainReport, drain
 from conversion_sync.sync.gate import Gate
-from conversion_sync.sync.loop import Loop, Running
+from conversion_sync.sync.loop import Running
+from conversion_sync.sync.loop.calls import CallsInFlight
 
 #: ``FAULTS=long`` runs the long parts, too.
 LONG = os.environ.get("FAULTS") == "long"
@@ -211,22 +212,22 @@ class Killed(BaseException):
 @contextlib.contextmanager
 def dying(call: int, worked: bool) -> Iterator[None]:
     """Have the process die at its n-th group of calls, before or after the remote's work."""
-    begin, hear, begun = Loop._begin, Loop._hear, list[Running]()
+    begin, hear, begun = CallsInFlight.begin, CallsInFlight._hear, list[Running]()
 
-    def beginning(self: Loop, running: Running, step: Calls) -> None:
+    def beginning(self: CallsInFlight, running: Running, step: Calls, slots: Any) -> None:
         begun.append(running)
         if len(begun) == call and not worked:
             raise Killed
-        begin(self, running, step)
+        begin(self, running, step, slots)
 
-    def hearing(self: Loop, came: Any) -> None:
+    def hearing(self: CallsInFlight, came: Any) -> Any:
         if len(begun) >= call and any(running is begun[call - 1] for running, _, _ in came):
             raise Killed
-        hear(self, came)
+        return hear(self, came)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loop, "_begin", beginning)
-        patch.setattr(Loop, "_hear", hearing)
+        patch.setattr(CallsInFlight, "begin", beginning)
+        patch.setattr(CallsInFlight, "_hear", hearing)
         yield
 
 

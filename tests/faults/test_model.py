@@ -42,7 +42,8 @@ from conversion_sync.sync import leases
 from conversion_sync.sync.deliveries import Calls
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.leases import clocks
-from conversion_sync.sync.loop import Loop, Running
+from conversion_sync.sync.loop import Running
+from conversion_sync.sync.loop.calls import CallsInFlight
 from tests.faults.conftest import Configure
 from tests.faults.kit import (
     LONG,
@@ -123,34 +124,34 @@ def meanwhile(happen: Callable[[], ConversionError | None]) -> Iterator[None]:
 
     An error that it returns is what the worker hears instead of its answers.
     """
-    real = Loop._hear
+    real = CallsInFlight._hear
     with pytest.MonkeyPatch.context() as patch:
 
-        def hear(self: Loop, came: Any) -> None:
-            patch.setattr(Loop, "_hear", real)
+        def hear(self: CallsInFlight, came: Any) -> Any:
+            patch.setattr(CallsInFlight, "_hear", real)
             if (error := happen()) is not None:
                 came = [(r, i, replace(ended, result=None, error=error)) for r, i, ended in came]
-            real(self, came)
+            return real(self, came)
 
-        patch.setattr(Loop, "_hear", hear)
+        patch.setattr(CallsInFlight, "_hear", hear)
         yield
 
 
 @contextmanager
 def asleep(happen: Callable[[], None]) -> Iterator[None]:
     """Have a worker that holds a claim sleep for 100 s before its call, while something happens."""
-    real = Loop._begin
+    real = CallsInFlight.begin
     with pytest.MonkeyPatch.context() as patch:
 
-        def begin(self: Loop, running: Running, step: Calls) -> None:
+        def begin(self: CallsInFlight, running: Running, step: Calls, slots: Any) -> None:
             if step.claim is not None:
-                patch.setattr(Loop, "_begin", real)
+                patch.setattr(CallsInFlight, "begin", real)
                 later(100)
                 patch.setattr(leases, "clocks", lambda: tuple(each + 100 for each in clocks()))
                 happen()
-            real(self, running, step)
+            real(self, running, step, slots)
 
-        patch.setattr(Loop, "_begin", begin)
+        patch.setattr(CallsInFlight, "begin", begin)
         yield
 
 

@@ -162,7 +162,7 @@ def test_what_is_raised_at_the_end_of_one_delivery_costs_no_other_its_answers(co
     loop = Loop(run, on_end)
     for name in "ab":
         loop.start(Running(name, ask()))
-    while loop._answered.qsize() < 2:
+    while loop._calls._answered.qsize() < 2:
         loop.serve()  # a call that came too late waits for another slot
         time.sleep(0.01)
     with pytest.raises(OperationalError):
@@ -249,7 +249,7 @@ def test_what_comes_too_late_is_not_sent_where_the_gate_has_been_shut(
         real(slot)
 
     def serve_paused(loop: Loop) -> float:
-        if not loop._asked.empty():
+        if not loop._calls._asked.empty():
             Gate().pause("Ann")
         return serve(loop)
 

@@ -1,0 +1,163 @@
+"""The calls of a loop's deliveries that are on their way, and their answers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias
+
+from conversion_sync.api import Bug, ContentRefused, ConversionError, NotSent, Withheld
+from conversion_sync.api.request import Answer as Ended
+from conversion_sync.api.workers import Job, Workers
+from conversion_sync.sync.call_log import log_calls
+from conversion_sync.sync.deliveries import Answer, Calls
+from conversion_sync.sync.leases import WORDS
+from conversion_sync.sync.loop.call import TICK, CallSlot, SlotInbox, is_silent, make_call
+from conversion_sync.sync.loop.running import Running, carries_rows, is_probe
+from conversion_sync.sync.remote import client
+from conversion_sync.sync.run import Run
+
+__all__ = ["CallsInFlight"]
+
+logger = logging.getLogger(__name__)
+
+#: Whose call it was, the how manieth, and what it ended in.
+_Answered: TypeAlias = tuple[Running, int, Ended[Any]]
+
+
+class CallsInFlight:
+    """Makes calls in threads, and hears their answers in the loop's own."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._calling: list[Running] = []
+        self._setback = threading.Event()
+        self._answered = SimpleQueue[_Answered]()
+        self._complete = deque[Running]()
+        self._untold: list[tuple[Running, Sequence[int]]] = []
+        self._asked = SimpleQueue[SlotInbox]()
+        self._late = deque[SlotInbox]()
+        self._workers = Workers()
+
+    def close(self) -> None:
+        """Let no further call begin, and no thread stay."""
+        self._setback.set()
+        self._workers.close()
+
+    def is_busy(self) -> bool:
+        """Whether any delivery has calls on their way, or answers that it was not sent yet."""
+        return bool(self._calling or self._complete)
+
+    def in_flight(self, name: str | None = None) -> int:
+        """How many calls are on their way, of all deliveries or of those of one name."""
+        return sum(each.in_flight for each in self._calling if name in (None, each.name))
+
+    def begin(self, running: Running, step: Calls, slots: Sequence[float]) -> None:
+        """Make the calls of a step, each in its slot.
+
+        Raises:
+            ConfigurationError: the key or the URL can't be used.
+            CallInTransaction: this thread has a transaction open.
+        """
+        api = client()
+        late, lease = set[int](), None
+        if step.claim is not None:
+            late, lease = step.claim.out_of_time(set().union(*step.pks)), step.claim.lease
+        running.answers = [None] * len(step.requests)
+        if not step.is_probe:
+            running.is_silent = False
+        self._calling.append(running)
+        for index, request in enumerate(step.requests):
+            if late and not late.isdisjoint(step.pks[index]):
+                self._end_unsent(running, index, Withheld(WORDS))
+                continue
+            asked = None if running.crowds_nobody else self._asked
+            slot = CallSlot(slots[index], self._setback, asked)
+            call = partial(make_call, api, request, slot, lease)
+            job = partial(self._call, call, running, index)
+            try:
+                self._workers.submit(Job(job, threading.Event()))
+            except RuntimeError:
+                logger.warning("A call was not made.", exc_info=True)
+                self._end_unsent(running, index, NotSent("No thread could be started."))
+
+    def late(self) -> deque[SlotInbox]:
+        """Those that came too late for their slot, and wait to be told of another one."""
+        while not self._asked.empty():
+            self._late.append(self._asked.get())
+        return self._late
+
+    def hold_back(self) -> None:
+        """Let what has its slot, and was not sent yet, not be sent."""
+        self._setback.set()
+        self._setback = threading.Event()
+
+    def wait(self, timeout: float) -> list[ConversionError | None]:
+        """Wait for answers for so many seconds, and keep what has come.
+
+        Returns:
+            What the calls ended in, as far as it tells anything of the channel.
+        """
+        came: list[_Answered] = []
+        self._untold = []
+        timeout = 0.0 if self._complete else timeout
+        try:
+            came.append(self._answered.get(timeout=max(0.0, min(timeout, TICK))))
+            while True:
+                came.append(self._answered.get_nowait())
+        except Empty:
+            pass
+        return self._hear(came) if came else []
+
+    def tell(self) -> None:
+        """Tell deliveries that wait for other answers, too, of those that have come just now."""
+        for running, places in self._untold:
+            step = running.step
+            if isinstance(step, Calls) and step.on_answers is not None:
+                answers = ((place, running.answers[place]) for place in places)
+                step.on_answers({place: each for place, each in answers if each is not None})
+
+    def next_complete(self) -> Running | None:
+        """A delivery all of whose calls have been answered, each once; None: there is none."""
+        return self._complete.popleft() if self._complete else None
+
+    def _call(self, call: Callable[[], Ended[Any]], running: Running, index: int) -> None:
+        """Make a call in this thread, which is its own."""
+        try:
+            ended = call()
+        except BaseException as error:  # the edge of the thread: the row records it
+            logger.exception("A call failed by a mistake of this program.")
+            ended = Ended(None, Bug(repr(error)), None)
+        self._answered.put((running, index, ended))
+
+    def _end_unsent(self, running: Running, index: int, error: ConversionError) -> None:
+        self._answered.put((running, index, Ended(None, error, None)))
+
+    def _hear(self, came: Sequence[_Answered]) -> list[ConversionError | None]:
+        """Keep what the calls ended in, before anything is done about it.
+
+        Returns:
+            What tells something of the channel: a content that is refused may be the fault of its
+            row.
+        """
+        self._run.made += sum(not isinstance(ended.error, Withheld) for _, _, ended in came)
+        lines = log_calls(self._run.using, [ended.record for _, _, ended in came])
+        for (running, index, ended), line in zip(came, lines, strict=True):
+            running.answers[index] = Answer(ended.result, ended.error, line)
+            if is_silent(ended) and not is_probe(running.step):
+                running.is_silent = True
+        for running in dict.fromkeys(each for each, _, _ in came):
+            if running.in_flight:
+                self._untold.append((running, [i for each, i, _ in came if each is running]))
+            else:
+                self._calling.remove(running)
+                self._complete.append(running)
+        return [
+            ended.error
+            for running, _, ended in came
+            if not (isinstance(ended.error, ContentRefused) and carries_rows(running.step))
+        ]
