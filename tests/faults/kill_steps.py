@@ -46,8 +46,9 @@ def around(owner: Any, name: str, before: bool, applies: Callable[..., bool]) ->
 def arrange(model: str, step: str) -> None:
     """Have this process die at a step."""
     from conversion_sync.api import Client
-    from conversion_sync.sync import run, settle
+    from conversion_sync.sync import run
     from conversion_sync.sync.kinds import base
+    from conversion_sync.sync.settle.writing import Settling
 
     def to_endpoint(result: Any, client: Client, request: Any) -> bool:
         return bool(request.endpoint == ENDPOINTS[model])
@@ -70,7 +71,7 @@ def arrange(model: str, step: str) -> None:
     elif step == "before-settling":
         around(run, "settle", True, of_model)
     elif step == "before-commit":
-        around(settle._Settling, "write", False, writing)
+        around(Settling, "write", False, writing)
     elif step == "settled":
         around(run, "settle", False, of_model)
     else:

@@ -12,8 +12,7 @@ from conversion_sync.models import Contact, Status, SubscriptionChange
 from conversion_sync.models.clock import db_now
 from conversion_sync.records.last_sent import last_sent
 from conversion_sync.records.mappers import push_of
-from conversion_sync.sync import claim as claims
-from conversion_sync.sync.claim import claim_rows, renew
+from conversion_sync.sync.claim import claim_rows, claiming, renew
 from conversion_sync.sync.readiness import waits_for
 from tests.kit import ANN, BOB, HOUR, SECOND, TOKEN, contact, fresh, write
 from tests.sync.kit import claim, settle_all
@@ -72,7 +71,7 @@ def test_a_row_that_is_no_longer_ready_under_the_lock_is_left(monkeypatch):
         write(row, due_at=None)
         return waits_for(model, using)
 
-    monkeypatch.setattr(claims, "waits_for", look_again)
+    monkeypatch.setattr(claiming, "waits_for", look_again)
     assert claim().rows == []
     assert fresh(row).claim is None
 

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, connections, transaction
 from conversion_sync.models import Contact, Status, SubscriptionChange
 from conversion_sync.records.last_sent import last_sent
 from conversion_sync.records.snapshot import Snapshot
-from conversion_sync.sync import claim as claims
+from conversion_sync.sync.claim import claiming
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.transactions import short_transaction
@@ -119,11 +119,11 @@ def test_a_claim_keeps_nobody_from_entering_rows(level, monkeypatch):
     contact("zoe@x.example")
 
     def look_again(model: Any, using: str) -> Any:
-        monkeypatch.setattr(claims, "waits_for", waits_for)
+        monkeypatch.setattr(claiming, "waits_for", waits_for)
         elsewhere(lambda: contact(BOB))
         return waits_for(model, using)
 
-    monkeypatch.setattr(claims, "waits_for", look_again)
+    monkeypatch.setattr(claiming, "waits_for", look_again)
     assert len(claim().pks) == 2
     assert Contact.objects.filter(email=BOB).exists()
 

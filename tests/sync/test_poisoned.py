@@ -367,7 +367,7 @@ def test_a_row_of_a_database_that_fails_by_itself_is_not_blamed_for_good(convers
         sizes.append(len(pks))
         raise OperationalError(1153, "Got a packet bigger than 'max_allowed_packet' bytes")
 
-    monkeypatch.setattr("conversion_sync.sync.claim._claim", fail)
+    monkeypatch.setattr("conversion_sync.sync.claim.claiming._claim", fail)
     drain()
     found = fresh(row)
     assert sizes == [1]

@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.models import Company, Contact, Status
 from conversion_sync.models.clock import db_now
-from conversion_sync.sync import claim, renames
+from conversion_sync.sync import renames
+from conversion_sync.sync.claim import claiming, stamping
 from conversion_sync.sync.drain import anything_ready
 from conversion_sync.sync.renames import Renames
 from tests.kit import ANN, BOB, claimed, company, contact, fresh, push, roll_back, sent, write
@@ -409,16 +410,16 @@ def test_a_claim_that_has_read_the_old_name_is_waited_for(
     else:
         staff.title = "Chief"
         staff.save()
-    loaded, go_on, real = threading.Event(), threading.Event(), claim._stamp
+    loaded, go_on, real = threading.Event(), threading.Event(), stamping.stamp
 
     def stamp(taken: Any) -> None:
         if Contact in (type(row) for row in taken.rows):
-            monkeypatch.setattr(claim, "_stamp", real)
+            monkeypatch.setattr(claiming, "stamp", real)
             loaded.set()
             assert go_on.wait(LONG_ENOUGH)
         real(taken)
 
-    monkeypatch.setattr(claim, "_stamp", stamp)
+    monkeypatch.setattr(claiming, "stamp", stamp)
     worker = other.start(push)
     assert loaded.wait(LONG_ENOUGH), other.errors
     rename()

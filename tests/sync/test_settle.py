@@ -12,11 +12,10 @@ from conversion_sync.api import StatusChange
 from conversion_sync.models import ApiCall, Contact, Engagement, Status, SubscriptionChange
 from conversion_sync.models.clock import db_now
 from conversion_sync.models.locking import locking
-from conversion_sync.sync import settle as settling
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.outcomes import Decision, Outcome
 from conversion_sync.sync.payloads import engagement_payload
-from conversion_sync.sync.settle import expire_engagements, settle
+from conversion_sync.sync.settle import expire_engagements, settle, settling
 from tests.kit import BOB, SECOND, contact, engagement, fresh, write
 from tests.sync.kit import OK, claim, settle_all
 

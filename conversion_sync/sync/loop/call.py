@@ -7,12 +7,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
-from conversion_sync.api import (
-    Client,
-    NoAnswer,
-    NotSent,
-    Withheld,
-)
+from conversion_sync.api import Client, NoAnswer, NotSent, Withheld
 from conversion_sync.api.request import Answer as Ended
 from conversion_sync.api.request import Request
 from conversion_sync.conf import conf

@@ -1,0 +1,184 @@
+"""What one settling writes, on locked rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.db.models import F
+
+from conversion_sync.conf import conf
+from conversion_sync.models import Contact, Deletion, Record, Status, SubscriptionChange
+from conversion_sync.models.clock import DbNow
+from conversion_sync.models.state import PERSON
+from conversion_sync.models.subscription import OUT
+from conversion_sync.records.last_sent import payload_of
+from conversion_sync.sync import reentry
+from conversion_sync.sync.claim import Claim, write
+from conversion_sync.sync.outcomes import Decision, Outcome, backoff
+from conversion_sync.sync.settle.columns import own_words, still_unstorable, without_words
+from conversion_sync.sync.states import arrived, failed, has_had_enough, in_seconds, since, storable
+
+__all__ = ["Settling"]
+
+
+class Settling:
+    """The writing of one settling, inside its transaction, on locked rows."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.is_record = issubclass(claim.model, Record)
+        self.stamps = {row.pk: row for row in claim.rows}
+
+    def write(
+        self, rows: Sequence[tuple[Any, Outcome]], settled: dict[Decision, list[int]]
+    ) -> None:
+        """Group the rows by what is written of them, and write each group at once."""
+        decided = [(row, replace(o, decision=self._decide(row, o))) for row, o in rows]
+        opt_outs = self._standing_opt_outs(decided)
+        groups = defaultdict[tuple[Outcome, int, bool, bool], dict[int, Outcome]](dict)
+        for row, outcome in decided:
+            changed = self.is_record and self._is_changed(row)
+            # What was changed may say something else by now: see ``still_unstorable``.
+            shared = outcome if changed else without_words(outcome)
+            key = (replace(shared, remote_id=""), row.attempts, changed, row.pk in opt_outs)
+            groups[key][row.pk] = outcome
+            if not changed:
+                settled[outcome.decision].append(row.pk)
+        remote_ids = {row.pk: row.remote_id for row, _ in decided}
+        for (_, attempts, changed, is_out), outcomes in groups.items():
+            columns = self._columns(next(iter(outcomes.values())), attempts)
+            own = self._own(outcomes, remote_ids)
+            if changed:
+                columns |= self._due_again(F("priority")) | still_unstorable(columns)
+            else:
+                own |= own_words(outcomes)
+            if is_out:
+                columns["subscription_status"] = OUT
+                if columns["due_at"] is not None:
+                    # The opt-out may have to wait for it.
+                    columns["priority"] = PERSON
+            write(self.claim, outcomes.keys(), columns, own)
+        if opt_outs:
+            reentry.enter(self.claim.using, opt_outs.values())
+
+    def _decide(self, row: Any, outcome: Outcome) -> Decision:
+        if self.is_record and not self._is_as_stamped(row) and row.pk in self.stamps:
+            return Decision.HOLD
+        decision = outcome.decision
+        if decision is Decision.UNCONFIRMED and conf.resend_in_doubt:
+            decision = Decision.RETRY
+        may_fail = outcome.counts and not outcome.endless
+        if decision is Decision.RETRY and may_fail and has_had_enough(row, self.claim.clock):
+            return Decision.FAILED
+        return decision
+
+    def _is_as_stamped(self, row: Any) -> bool:
+        stamp = self.stamps.get(row.pk)
+        return (
+            stamp is not None
+            and row.sent_revision == stamp.sent_revision
+            and row.sent_key == stamp.sent_key
+        )
+
+    def _is_changed(self, row: Any) -> bool:
+        """Whether the row was changed since it was claimed, so that it is due again."""
+        stamp = self.stamps.get(row.pk)
+        return stamp is not None and (
+            row.revision != stamp.revision or not self._is_as_stamped(row)
+        )
+
+    def _due_again(self, priority: Any) -> dict[str, Any]:
+        return {
+            "sync_status": Status.PENDING,
+            "due_at": DbNow(),
+            "attempts": 0,
+            "failing_since": None,
+            "priority": priority,
+        }
+
+    def _columns(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
+        columns = self._state(outcome, attempts)
+        if outcome.call is not None:
+            columns["last_call_id"] = outcome.call
+        if outcome.decision is Decision.SYNCED and self.is_record:
+            columns["synced_revision"] = F("sent_revision")
+            if outcome.created and issubclass(self.claim.model, Contact):
+                columns["remote_created_at"] = DbNow()
+        if outcome.decision is Decision.SYNCED and issubclass(self.claim.model, Deletion):
+            columns["forgotten"] = None
+        return columns
+
+    def _state(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
+        error = {
+            "last_error_code": storable(outcome.code)[:64],
+            "last_error_message": storable(outcome.message),
+        }
+        match outcome.decision:
+            case Decision.SYNCED:
+                return arrived() | {"last_synced_at": DbNow()}
+            case Decision.SUPERSEDED:
+                return arrived() | error | {"sync_status": Status.SUPERSEDED}
+            case Decision.FAILED:
+                return failed(outcome.code, outcome.message)
+            case Decision.UNCONFIRMED:
+                # The claim stays: a definite answer that comes late is still taken.
+                return error | {"sync_status": Status.UNCONFIRMED, "due_at": None}
+            case Decision.RETRY:
+                return error | self._again(outcome, attempts)
+            case _:
+                waiting = {"sync_status": Status.PENDING, "claim": None, "due_at": DbNow()}
+                return waiting | (error if outcome.code else {})
+
+    def _again(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
+        # One wait for all rows of the batch: else they would come back one by one.
+        wait = backoff(attempts, conf.backoff, conf.backoff_max)
+        return {
+            "sync_status": Status.PENDING,
+            "claim": None,
+            "due_at": in_seconds(wait),
+            "attempts": attempts + outcome.counts,
+            "failing_since": since(),
+        }
+
+    def _own(
+        self, outcomes: Mapping[int, Outcome], remote_ids: Mapping[int, str]
+    ) -> dict[str, dict[int, Any]]:
+        """How the vendor calls each of the rows, and what it has of them, where that is new.
+
+        Args:
+            remote_ids: what the vendor called the rows before.
+        """
+        arrived = [pk for pk, made in outcomes.items() if made.decision is Decision.SYNCED]
+        names = {pk: storable(outcomes[pk].remote_id)[:255] for pk in arrived}
+        own: dict[str, dict[int, Any]] = {
+            "remote_id": {pk: n for pk, n in names.items() if n not in ("", remote_ids[pk])}
+        }
+        if self.is_record:
+            payloads = self.claim.payloads
+            # What was cleared is done with, now that it is confirmed.
+            own["sent_payload"] = {
+                pk: payload_of(payloads[pk].without_cleared())
+                for pk in arrived
+                if payloads[pk].cleared
+            }
+        return own
+
+    def _standing_opt_outs(
+        self, decided: Sequence[tuple[Any, Outcome]]
+    ) -> dict[int, SubscriptionChange]:
+        """A record that may be new in Conversion has to be told of the opt-out that stands here."""
+        if not issubclass(self.claim.model, Contact):
+            return {}
+        new = [row for row, outcome in decided if self._may_be_new(row, outcome)]
+        return reentry.opt_outs_again(self.claim.using, new) if new else {}
+
+    def _may_be_new(self, row: Contact, outcome: Outcome) -> bool:
+        """Whether the call may have brought the record into being."""
+        if outcome.decision is Decision.SYNCED and (
+            outcome.created or not row.synced_revision or row.pk in self.claim.doubtful
+        ):
+            return True
+        return outcome.in_doubt and self._is_as_stamped(row)
