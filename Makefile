@@ -35,7 +35,8 @@ WITHOUT_ZONES = tests/sync tests/models/test_synced.py tests/models/test_engagem
 	tests/admin/test_engagement.py tests/admin/lists/test_filters.py tests/admin/pages/test_calls.py \
 	tests/admin/pages/test_compare.py tests/admin/pages/test_dashboard.py \
 	tests/admin/pages/test_history.py tests/admin/pages/test_jobs.py tests/admin/pages/test_panel.py \
-	tests/admin/pages/import_export/test_export.py tests/admin/pages/import_export/test_import.py
+	tests/admin/pages/import_export/test_export.py tests/admin/pages/import_export/test_import.py \
+	tests/faults/test_model.py
 WITHOUT_ZONES_ON_DATABASES = tests/sync/test_time_zones.py tests/sync/test_gate.py \
 	tests/sync/test_drain.py tests/models/test_refusals.py
 
