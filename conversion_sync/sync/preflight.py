@@ -10,7 +10,7 @@ from django.db.models.fields import BooleanField
 from conversion_sync.models import ChannelState, Heartbeat
 from conversion_sync.models.wakeup import Wakeup
 from conversion_sync.sync.clock import has_run_ahead
-from conversion_sync.sync.closure import closures
+from conversion_sync.sync.gate.closure import closures
 
 __all__ = ["Preflight", "preflight"]
 

@@ -12,14 +12,7 @@ from conversion_sync.api.errors import RateLimited
 from conversion_sync.models import ApiGate, Company, Contact, Status
 from conversion_sync.models.clock import db_now
 from conversion_sync.records.change import Change
-from conversion_sync.sync.compare import (
-    Field,
-    State,
-    compare,
-    compare_many,
-    next_push,
-    take_theirs,
-)
+from conversion_sync.sync.compare import Field, State, compare, compare_many, next_push, take_theirs
 from conversion_sync.sync.deliveries import Shut
 from conversion_sync.sync.run import Run
 from tests.kit import (

@@ -13,14 +13,7 @@ from django.db import OperationalError, transaction
 
 from conversion_sync.api import Client
 from conversion_sync.api.request import Request
-from conversion_sync.models import (
-    ApiGate,
-    Company,
-    Contact,
-    Heartbeat,
-    Status,
-    Wakeup,
-)
+from conversion_sync.models import ApiGate, Company, Contact, Heartbeat, Status, Wakeup
 from conversion_sync.models.clock import db_now
 from conversion_sync.sync import turns
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from conversion_sync.sync.margin import NARROWEST, QUIET, STEP, WIDEST, margin, widened
+from conversion_sync.sync.gate.margin import NARROWEST, QUIET, STEP, WIDEST, margin, widened
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 

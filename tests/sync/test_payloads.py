@@ -14,17 +14,7 @@ from conversion_sync.models import Company, Contact, Engagement, SubscriptionCha
 from conversion_sync.records.last_sent import payload_of
 from conversion_sync.records.mappers import push_of
 from conversion_sync.sync.payloads import engagement_payload
-from tests.kit import (
-    ANN,
-    company,
-    contact,
-    fresh,
-    later,
-    on_the_wire,
-    push,
-    sent,
-    synced_contact,
-)
+from tests.kit import ANN, company, contact, fresh, later, on_the_wire, push, sent, synced_contact
 
 EVERYTHING = {
     "first_name": "Ann",

@@ -79,7 +79,7 @@ class TestWithoutZones:
     def test_of_an_hour_that_occurs_twice_each_has_its_slots(self, monkeypatch, conversion):
         """The local clock says 01:30 twice: what was reserved before is over, or still to come."""
         now = [BACK - 30 * MINUTE]
-        monkeypatch.setattr("conversion_sync.sync.gate.db_now", lambda using: now[0])
+        monkeypatch.setattr("conversion_sync.sync.gate.gate.db_now", lambda using: now[0])
         gate = Gate()
         assert isinstance(gate.take(), Slots)
         ApiGate.write("default", blocked_until=BACK + MINUTE, blocked_reason="RATE_LIMIT_EXCEEDED")

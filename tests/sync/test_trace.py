@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 
 import conversion_sync
 from conversion_sync.models import Contact
-from conversion_sync.sync import gate
 from conversion_sync.sync.drain import drain
+from conversion_sync.sync.gate import gate
 from conversion_sync.sync.kinds import base
 from conversion_sync.sync.loop import call, slots
 from tests.kit import contact

@@ -20,17 +20,7 @@ from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync import jobs
 from conversion_sync.sync.drain import DrainReport, drain
 from conversion_sync.sync.kinds import KINDS
-from tests.kit import (
-    HOUR,
-    MINUTE,
-    company,
-    contact,
-    engagement,
-    fresh,
-    later,
-    push,
-    synced_contact,
-)
+from tests.kit import HOUR, MINUTE, company, contact, engagement, fresh, later, push, synced_contact
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,161 @@
+"""The gate: one rate and one breaker for all processes."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any
+
+from conversion_sync import signals
+from conversion_sync.api.errors import ConversionError, RateLimited, Unavailable
+from conversion_sync.conf import conf
+from conversion_sync.models.api_gate import ApiGate
+from conversion_sync.models.clock import DbNow, believed, db_now
+from conversion_sync.sync.gate.closure import Closure, lift, take_probe
+from conversion_sync.sync.gate.learning import answered, fault, limited
+from conversion_sync.sync.gate.margin import margin
+from conversion_sync.sync.gate.slots import Refusal, Slots, farthest_slot, interval_of
+from conversion_sync.sync.gate.state import BREAKER, PROBING, GateState, fingerprint, state_of
+from conversion_sync.sync.outcomes import Effect, effect
+from conversion_sync.sync.transactions import short_transaction
+
+__all__ = ["Gate"]
+
+#: Seconds for which a success that was written stands for those that follow.
+MOMENT = 1.0
+
+
+class Gate:
+    """The one row that all processes ask before they call."""
+
+    def __init__(self, using: str = "default") -> None:
+        self.using = using
+        self._is_clear = False
+        self._success_at: float | None = None
+
+    def take(self, count: int = 1, *, within: float = 0.0) -> Slots | Refusal:
+        """Reserve the next slots. The caller sleeps until them, outside of any transaction.
+
+        Args:
+            count: how many calls.
+            within: seconds that the caller can wait for the first one.
+        """
+        with short_transaction(self.using):
+            row = ApiGate.load(self.using, lock=True)
+            now = db_now(self.using)
+            self._is_clear = not (row.faults or row.limits or row.blocked_until)
+            if refusal := _refusal(row, now):
+                return refusal
+            first = max(now, believed(row.next_slot_at, now, farthest_slot()) or now)
+            wait = (first - now).total_seconds()
+            # Further ahead nobody reserves: else nobody could tell that the clock was set back.
+            if wait > min(within, conf.drain_seconds):
+                return Refusal(wait)
+            probe = row.faults >= BREAKER
+            interval = interval_of(margin(row.extra_margin, row.widened_at, now))
+            after = first + datetime.timedelta(seconds=count * interval)
+            changes: dict[str, Any] = {"next_slot_at": after}
+            if probe:
+                # The others wait for what comes of this probe.
+                changes["blocked_until"] = now + datetime.timedelta(
+                    seconds=wait + conf.call_deadline + 5
+                )
+                changes["blocked_reason"] = PROBING
+            ApiGate.write(self.using, **changes)
+        start = time.monotonic() + wait
+        return Slots([start + index * interval for index in range(count)], probe)
+
+    def report(self, error: ConversionError | None) -> None:
+        """Learn from the end of a call; None is a success.
+
+        Of successes that come one after the other only one in a `MOMENT` is written, as long as the
+        gate has nothing that a success ends.
+        """
+        now = time.monotonic()
+        if effect(error) is not Effect.OK:
+            self._success_at = None
+        elif self._is_clear and self._success_at is not None and now - self._success_at < MOMENT:
+            return
+        match effect(error):
+            case Effect.OK:
+                answered(self.using, last_ok_at=DbNow(), limits=0)
+                self._success_at = now
+            case Effect.ANSWERED:
+                # No success, so that no try counts because of it; but the channel works.
+                answered(self.using)
+            case Effect.LIMITED if isinstance(error, RateLimited | Unavailable):
+                limited(self.using, error)
+            case Effect.CLOSED if error is not None:
+                self.close(error.code)
+            case Effect.FAULT:
+                fault(self.using)
+
+    def state(self) -> GateState:
+        """How the gate stands now. Writes nothing."""
+        return state_of(self._row(), db_now(self.using))
+
+    def refusal(self) -> Refusal | None:
+        """What ``take`` would say, without taking anything; None where the gate is open."""
+        return _refusal(self._row(), db_now(self.using))
+
+    def works_since(self, when: datetime.datetime) -> bool:
+        """Whether a call succeeded after ``when``.
+
+        Faults in a row make that doubtful before they open the breaker: False, ask.
+        """
+        row, now = ApiGate.load(self.using), db_now(self.using)
+        worked = row.last_ok_at is not None and when < row.last_ok_at <= now
+        return worked and row.faults < BREAKER - 1
+
+    def pause(self, by: str) -> None:
+        """Send nothing until somebody resumes."""
+        ApiGate.write(self.using, paused_at=DbNow(), paused_by=by)
+
+    def resume(self) -> None:
+        """Open the gate, whatever had shut it."""
+        ApiGate.write(
+            self.using,
+            paused_at=None,
+            paused_by="",
+            closed_for="",
+            closed_reason="",
+            closed_at=None,
+            closure_probes=0,
+            blocked_until=None,
+            blocked_reason="",
+            faults=0,
+            probes=0,
+            limits=0,
+        )
+
+    def close(self, reason: str) -> None:
+        """Send nothing but probes with this API key, until one is answered or staff act."""
+        key = fingerprint(conf.api_key)
+        with short_transaction(self.using):
+            # A closure that stands keeps its time: calls that were on their way tell nothing new.
+            if ApiGate.load(self.using, lock=True).closed_for == key:
+                return
+            closed = {"closed_for": key, "closed_reason": reason, "closed_at": DbNow()}
+            ApiGate.write(self.using, **closed, closure_probes=0)
+        signals.gate_closed.send_robust(sender=ApiGate, reason=reason)
+
+    def take_probe(self) -> Closure | None:
+        """Have the probe of the closure that stands, where one is due; None: there is none."""
+        return take_probe(self.using, fingerprint(conf.api_key))
+
+    def lift(self, closure: Closure) -> None:
+        """Open what was closed, where it is still the same closure."""
+        lift(self.using, closure)
+
+    def _row(self) -> ApiGate:
+        """The row as it is, or as it would be made."""
+        return ApiGate.only(self.using).first() or ApiGate()
+
+
+def _refusal(row: ApiGate, now: datetime.datetime) -> Refusal | None:
+    state = state_of(row, now)
+    if state.status == "open":
+        return None
+    if state.status != "waiting" or state.until is None:
+        return Refusal(None)
+    return Refusal((state.until - now).total_seconds())
