@@ -74,7 +74,7 @@ class Setting(Generic[T]):
         name: its key in ``CONVERSION_SYNC``.
         default: what holds where the site gives nothing.
         kind: of its values; a check goes by it.
-        doc: what it means, as in ``docs/settings.md``.
+        doc: what it means, as in ``docs/reference/settings.md``.
         is_secret: True: its value is shown nowhere.
     """
 

@@ -1,4 +1,4 @@
-"""The table of ``docs/mirrors.md``: what each change of a site leads to. A test for each line."""
+"""The table of ``docs/reference/mirrors.md``, what each change leads to: a test for each line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.mirrors.shop.models import Customer, Employer, Order, Plan, Tag
 
 pytestmark = pytest.mark.django_db
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "mirrors.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "mirrors.md"
 
 
 class CustomerMirror(mirrors.Mirror[Customer]):

@@ -12,7 +12,7 @@ from conversion_sync.conf import SETTINGS
 from conversion_sync.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SECONDS = 120
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)]+)\)")
 
@@ -39,11 +39,11 @@ def test_the_readme_is_short_has_one_picture_and_leads_everywhere():
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) <= 60
     assert text.count("![") == 1
-    assert {f"docs/{page.name}" for page in PAGES[1:]} <= set(LINK.findall(text))
+    assert {str(page.relative_to(ROOT)) for page in PAGES[1:]} <= set(LINK.findall(text))
 
 
 def test_the_table_of_settings_is_that_of_the_code():
-    rows = (ROOT / "docs" / "settings.md").read_text().splitlines()
+    rows = (ROOT / "docs" / "reference" / "settings.md").read_text().splitlines()
     table = [row for row in rows if row.startswith("| `")]
     assert table == [
         f"| `{name}` | {as_default(setting.default)} | {setting.doc} |"
@@ -102,7 +102,7 @@ def site(tmp_path):
 
 
 def test_the_settings_work_as_they_are_pasted_and_without_a_key_rows_wait(site):
-    site.paste(*blocks("installation.md")[:2])
+    site.paste(*blocks("how-to/installation.md")[:2])
     done = site.manage("check")
     assert done.returncode == 0, done.stderr
     assert "(conversion_sync.W001)" in done.stderr
@@ -114,13 +114,15 @@ def test_the_settings_work_as_they_are_pasted_and_without_a_key_rows_wait(site):
 
 def test_all_of_the_installation_page_and_the_examples_of_code_reach_the_api(site):
     with Sandbox() as box:
-        site.paste(*blocks("installation.md"), f'CONVERSION_SYNC["BASE_URL"] = "{box.base_url}"\n')
-        (site.folder / "tests.py").write_text(blocks("code.md")[-1])
+        site.paste(
+            *blocks("how-to/installation.md"), f'CONVERSION_SYNC["BASE_URL"] = "{box.base_url}"\n'
+        )
+        (site.folder / "tests.py").write_text(blocks("how-to/code.md")[-1])
         for command in (
             ["check", "--fail-level=WARNING"],
             ["migrate", "--verbosity=0"],
             ["conversion_check"],
-            ["shell", "--command", blocks("code.md")[0]],
+            ["shell", "--command", blocks("how-to/code.md")[0]],
             ["conversion_push"],
             ["test", "--verbosity=0"],
         ):

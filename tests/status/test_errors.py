@@ -9,7 +9,7 @@ import pytest
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.status.errors import EXPLANATIONS, is_known, remedy, words
 
-DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 
 
 @pytest.mark.parametrize("code", ErrorCode)
