@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from conversion_sync.admin.forms.engagement import EngagementForm
+from conversion_sync.admin.forms.mirrored import read_only
 from conversion_sync.admin.lists import search
 from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
 from conversion_sync.admin.pages.delete import Consequence
@@ -62,6 +63,16 @@ class EngagementAdmin(SyncedAdmin):
     def details(self, engagement: Engagement) -> str:
         """The data, for reading."""
         return variables_table(engagement.data)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """As the base; data that a mirror maps are shown for reading."""
+        if "data" not in read_only(obj):
+            return super().get_fieldsets(request, obj)
+        return self.view_fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return fields if "data" not in fields else (*fields, "details")
 
     def may_edit(self, request: HttpRequest, obj: Engagement | None) -> bool:
         """Conversion can't be told of a change to what it may have."""

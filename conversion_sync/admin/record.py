@@ -10,10 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.admin.forms.mirrored import read_only
 from conversion_sync.admin.forms.record import RecordForm
 from conversion_sync.admin.lists.filters import ErrorFilter, RecordStatusFilter
-from conversion_sync.admin.pages import compare, mirrored
+from conversion_sync.admin.pages import compare
 from conversion_sync.admin.pages.delete import Consequence, in_conversion
 from conversion_sync.admin.pages.import_export import ImportExportAdmin
 from conversion_sync.admin.pages.row_page import RowPage
@@ -36,13 +35,8 @@ class RecordAdmin(ImportExportAdmin, SyncedAdmin):
         return variables_table(row.custom_variables)
 
     def panel_links(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
-        yield from mirrored.links(self.admin_site, request, row)
+        yield from super().panel_links(request, row)
         yield from compare.links(self, request, row)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What a mirror maps is changed at its source."""
-        fields = super().get_readonly_fields(request, obj)
-        return (*fields, *sorted(read_only(obj) - {*fields}))
 
     def consequences(self, rows: QuerySet[Any]) -> Iterator[Consequence]:
         yield from in_conversion(rows)

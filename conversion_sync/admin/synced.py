@@ -23,9 +23,10 @@ from conversion_sync.admin.bulk import actions as bulk_actions
 from conversion_sync.admin.bulk.perform import at_once
 from conversion_sync.admin.forms.conflicts import ConflictForm
 from conversion_sync.admin.forms.key_values import KeyValueField, as_text
+from conversion_sync.admin.forms.mirrored import read_only
 from conversion_sync.admin.lists.long_list import LongListAdmin
 from conversion_sync.admin.lists.waiting import follows, note_reasons, why
-from conversion_sync.admin.pages import delete
+from conversion_sync.admin.pages import delete, mirrored
 from conversion_sync.admin.pages.panel import panel
 from conversion_sync.admin.pages.row_page import RowPage
 from conversion_sync.admin.site import ChangeList
@@ -147,7 +148,8 @@ class SyncedAdmin(LongListAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.may_edit(request, obj):
-            return self.readonly_fields
+            # What a mirror maps is changed at its source.
+            return (*self.readonly_fields, *sorted(read_only(obj) - {*self.readonly_fields}))
         return [name for _, options in self.view_fieldsets for name in options["fields"]]
 
     def render_change_form(
@@ -207,7 +209,7 @@ class SyncedAdmin(LongListAdmin):
 
     def panel_links(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
         """Words and addresses of the pages that the panel leads to; the row is prepared."""
-        yield from ()
+        yield from mirrored.links(self.admin_site, request, row)
 
     def companions(self, row: Any) -> Sequence[SyncedModel]:
         """Other rows that the badge speaks of; the row is prepared."""

@@ -70,4 +70,7 @@ def origin_of(row: models.Model) -> Origin | None:
 def _columns(declared: Declared, model: type[models.Model]) -> frozenset[str]:
     there = {field.name for field in model._meta.concrete_fields}
     words = {name.removeprefix(VARIABLE).partition(".")[0] for name, _ in declared.words()}
+    if declared.kind is Kind.ENGAGEMENT:
+        # By which it is entered once.
+        words.add("source_key")
     return frozenset((words & there) - _OPEN)

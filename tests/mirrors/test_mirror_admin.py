@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db.models import F, Q
 from django.urls import reverse
 
 from conversion_sync import mirrors
-from conversion_sync.models import Contact
+from conversion_sync.models import Contact, Engagement
 from tests.kit import push
 from tests.mirrors.kit import contacts, link, render
-from tests.mirrors.shop.models import Customer, Employer
+from tests.mirrors.shop.models import Customer, Employer, Order
 
 pytestmark = pytest.mark.django_db
 
@@ -190,3 +191,64 @@ def test_a_company_is_read_only_too(mirror, admin_client):
     fields = {*answer.context["adminform"].form.fields}
     assert not {"external_id", "company_name"} & fields
     assert "industry" in fields
+
+
+class OrderMirror(mirrors.Mirror[Order]):
+    contact = F("customer")
+    include = Q(status="placed")
+    name = "Order placed"
+    data = {"total": F("total"), "outcome": "good"}  # noqa: RUF012
+
+    def description(self, order: Order) -> str:
+        return f"Order {order.number}"
+
+
+class BareMirror(mirrors.Mirror[Order]):
+    contact = F("customer")
+    name = "Order placed"
+    description = F("number")
+
+
+def engagement_of(mirror, ann, cls):
+    mirror("engagement", Order, cls)
+    render()  # What was there before the mirror is past.
+    order = Order.objects.create(number="A/1", customer=ann, status="placed", total=9)
+    render()
+    row = Engagement.objects.get()
+    return order, reverse("admin:conversion_sync_engagement_change", args=(row.pk,))
+
+
+def test_a_mirrored_engagement_is_read_only_and_leads_to_its_source(mirror, ann, admin_client):
+    order, address = engagement_of(mirror, ann, OrderMirror)
+    answer = admin_client.get(address)
+    page = text(answer)
+    assert {*answer.context["adminform"].form.fields} == {"occurred_at"}
+    assert "Its source: order “A/1”" in page
+    assert reverse("admin:shop_order_change", args=(quote(order.pk),)) in page
+    assert "<bdi>total</bdi></dt><dd><bdi>9.00</bdi>" in page
+    given = {"data_outcome": "bad", "name": "x", "source_key": "y", "occurred_at_0": "2026-01-31"}
+    answer = admin_client.post(address, given | {"occurred_at_1": "12:00"})
+    assert answer.status_code == 302
+    row = Engagement.objects.get()
+    assert (row.name, row.source_key) == ("Order placed", "shop.order:A/1")
+    assert row.data == {"total": "9.00", "outcome": "good"}
+    assert row.occurred_at.day == 31
+
+
+def test_data_that_no_mirror_maps_are_staffs_own(mirror, ann, admin_client):
+    _order, address = engagement_of(mirror, ann, BareMirror)
+    answer = admin_client.get(address)
+    fields = {*answer.context["adminform"].form.fields}
+    assert not {"contact", "name", "description", "source_key"} & fields
+    assert {"data", "data_outcome", "occurred_at"} <= fields
+    given = {"data_outcome": "good", "occurred_at_0": "2026-01-31", "occurred_at_1": "12:00"}
+    assert admin_client.post(address, given).status_code == 302
+    assert Engagement.objects.get().data == {"outcome": "good"}
+
+
+def test_an_engagement_without_a_source_is_as_before(customers, admin_client):
+    contact = Contact.objects.create(email="ann@x.example")
+    row = Engagement.objects.create(contact=contact, name="Call", description="We talked.")
+    address = reverse("admin:conversion_sync_engagement_change", args=(row.pk,))
+    fields = {*admin_client.get(address).context["adminform"].form.fields}
+    assert {"contact", "name", "description", "source_key", "data", "data_outcome"} <= fields

@@ -99,6 +99,10 @@ class EngagementForm(ConflictForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk is not None and "data" not in self.fields:
+            # They are shown for reading.
+            for name in Engagement.COMMON:
+                self.fields.pop(f"{FIELD}{name}", None)
         stored: Any = getattr(self.instance, "data", None)
         self.stored: dict[str, Any] = stored if isinstance(stored, dict) else {}
         self.named = {
