@@ -249,17 +249,17 @@ def is_login(answer: Any) -> bool:
     return answer.status_code == 302 and "/login/" in answer["Location"]
 
 
-def ask(client: Client, one: Case) -> Any:
-    """The answer to a request; what it did is undone."""
+def ask(client: Client, one: Case, base: str = BASE) -> Any:
+    """The answer to a request."""
     send = client.get if one.method == "GET" else client.post
-    return send(f"{BASE}/{one.path}", one.data)
+    return send(f"{base}/{one.path}", one.data)
 
 
 class Undone(Exception):
     pass
 
 
-def outcome(client: Client, one: Case, before: list[Any]) -> tuple[Any, bool]:
+def outcome(client: Client, one: Case, before: list[Any], base: str = BASE) -> tuple[Any, bool]:
     """The answer, and whether anything is not as before; then that is undone."""
     found = None
     # As the block of a TestCase: in one of a site, no page would call Conversion.
@@ -267,7 +267,7 @@ def outcome(client: Client, one: Case, before: list[Any]) -> tuple[Any, bool]:
     undoing._from_testcase = True
     try:
         with undoing:
-            answer = ask(client, one)
+            answer = ask(client, one, base)
             found = answer, snapshot() != before
             raise Undone
     except Undone:
