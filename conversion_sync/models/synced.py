@@ -263,7 +263,8 @@ class SyncedModel(StateModel):
             kept = self._kept(values)
             update_usually(using, base_qs.model, pk_val, kept, _priority(), self._proof)
             return [()]
-        if self._marks is not None:
+        # A model that inherits from one of ours has a table of its own besides, without a state.
+        if self._marks is not None and _has_state(base_qs.model):
             kept = self._kept(values)
             marks = [(self._meta.get_field(name), None, mark) for name, mark in self._marks.items()]
             values = kept + marks
@@ -305,6 +306,11 @@ class SyncedModel(StateModel):
 
 def _priority() -> int:
     return BULK if attribution().bulk else PERSON
+
+
+def _has_state(model: Any) -> bool:
+    """Whether the state is in the table of this model, not in that of a parent."""
+    return any(field.name == "revision" for field in model._meta.local_fields)
 
 
 def _concrete(model: Any) -> Any:
