@@ -22,7 +22,7 @@ from conversion_sync.models.announcement import announce
 from conversion_sync.models.assigned import Saying, say
 from conversion_sync.models.locking import locking
 from conversion_sync.models.subscription import OUT
-from conversion_sync.sync.opted_out import stands
+from conversion_sync.sync.consent.opted_out import stands
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 

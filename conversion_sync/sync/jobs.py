@@ -22,9 +22,9 @@ from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.record import Record
 from conversion_sync.sync.compare import Comparison, State, comparisons
+from conversion_sync.sync.consent.opted_out import opted_out
 from conversion_sync.sync.deliveries import Delivery, Shut
 from conversion_sync.sync.error_text import in_words
-from conversion_sync.sync.opted_out import opted_out
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.selection import pack, unpack

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from conversion_sync.models import Contact, Status, Subscription, SubscriptionChange
-from conversion_sync.sync.opted_out import opted_out, opted_out_by_subscription
+from conversion_sync.sync.consent.opted_out import opted_out, opted_out_by_subscription
 from tests.kit import ANN, BOB, contact, write
 
 pytestmark = pytest.mark.django_db

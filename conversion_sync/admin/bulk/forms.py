@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from conversion_sync.models import Subscription
 from conversion_sync.status.numbers import grouped
-from conversion_sync.sync.opted_out import by_subscription, opted_out_by_subscription
+from conversion_sync.sync.consent.opted_out import by_subscription, opted_out_by_subscription
 
 __all__ = ["BulkForm", "CompareForm", "SubscriptionForm"]
 

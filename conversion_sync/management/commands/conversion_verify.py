@@ -23,9 +23,9 @@ from conversion_sync.models.subscription import OUT
 from conversion_sync.sync.compare import Comparison, State, compare_many
 from conversion_sync.sync.completing import MENDED, disagreements, mend
 from conversion_sync.sync.consent import take_remote_opt_out
+from conversion_sync.sync.consent.reentry import opt_outs_again
 from conversion_sync.sync.deliveries import Shut
 from conversion_sync.sync.kinds import RECORDS
-from conversion_sync.sync.reentry import opt_outs_again
 from conversion_sync.sync.run import Run
 
 #: Rows that are read at once.

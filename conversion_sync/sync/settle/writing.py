@@ -15,8 +15,8 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import PERSON
 from conversion_sync.models.subscription import OUT
 from conversion_sync.records.last_sent import payload_of
-from conversion_sync.sync import reentry
 from conversion_sync.sync.claim import Claim, write
+from conversion_sync.sync.consent import reentry
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
 from conversion_sync.sync.settle.columns import own_words, still_unstorable, without_words
 from conversion_sync.sync.states import arrived, failed, has_had_enough, in_seconds, since, storable
