@@ -46,7 +46,7 @@ ALONE = tests/faults/test_rate.py tests/faults/test_kill.py tests/faults/test_ba
 IF_LONG = $(if $(filter long,$(FAULTS)),-o faulthandler_timeout=0)
 
 .PHONY: help demo test test-without-zones test-collection test-databases test-faults test-demo test-browser \
-	test-installation lint format typecheck screenshots benchmark wheel clean
+	test-installation lint format typecheck docs screenshots benchmark wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,10 @@ $(VENV)/.databases: $(VENV)/.installed
 
 $(VENV)/.browser: $(VENV)/.installed
 	@$(PIP) --editable '.[dev,browser]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@$(PIP) --editable '.[dev,docs]'
 	@touch $@
 
 # --- See it -----------------------------------------------------------------------------------
@@ -128,6 +132,10 @@ format: $(VENV)/.installed ## put the code in shape
 
 typecheck: $(VENV)/.installed ## mypy, strict
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs ## build the documentation into build/docs; what Sphinx warns of is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs build/docs $(ARGS)
+	@echo "build/docs/index.html"
 
 benchmark: $(VENV)/.databases ## measure; ONLY=million_rows ARGS="--rows 10000": one of them
 	@for script in benchmarks/$(or $(ONLY),[a-z]*).py; do \
