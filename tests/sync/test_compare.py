@@ -150,7 +150,7 @@ def test_what_a_person_waits_for_goes_first(conversion, monkeypatch):
         waited.append(seconds)
         Contact.unmarked.filter(pk=urgent.pk).update(due_at=None)
 
-    monkeypatch.setattr("conversion_sync.sync.compare.time.sleep", sleep)
+    monkeypatch.setattr("conversion_sync.sync.compare.asking.time.sleep", sleep)
     assert len(list(compare_many(Contact.objects.filter(key=ANN), Run("default", 20)))) == 1
     assert waited[0] == 0.1
 
