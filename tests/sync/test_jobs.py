@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -24,9 +25,10 @@ from conversion_sync.models.state import PERSON
 from conversion_sync.sync import jobs
 from conversion_sync.sync.compare import comparisons
 from conversion_sync.sync.drain import anything_ready, drain
+from conversion_sync.sync.jobs import comparing, held, steps
+from conversion_sync.sync.jobs.selection import Unsayable
 from conversion_sync.sync.loop import perform
 from conversion_sync.sync.run import Run
-from conversion_sync.sync.selection import Unsayable
 from tests.kit import (
     ANN,
     BOB,
@@ -62,9 +64,9 @@ def run_job(action: Action, model: type[Any] = Contact, **arguments: Any) -> Any
 
 @pytest.fixture
 def small_steps(monkeypatch):
-    monkeypatch.setattr(jobs, "STEP", 2)
-    monkeypatch.setattr(jobs, "ASKING_STEP", 2)
-    monkeypatch.setattr(jobs, "MOMENT", 0)
+    monkeypatch.setattr(steps, "STEP", 2)
+    monkeypatch.setattr(comparing, "ASKING_STEP", 2)
+    monkeypatch.setattr(steps, "MOMENT", 0)
 
 
 def step(run: Run) -> int:
@@ -82,7 +84,7 @@ def test_a_job_works_off_all_its_rows_and_says_so(conversion, small_steps):
 
 
 def test_what_only_writes_does_not_wait_for_the_calls_between_two_steps(small_steps, monkeypatch):
-    monkeypatch.setattr(jobs, "MOMENT", 60)
+    monkeypatch.setattr(steps, "MOMENT", 60)
     many(5)
     job = jobs.start(Action.SYNC_NOW, Contact)
     assert step(Run("default", 60)) == 5
@@ -261,14 +263,14 @@ def test_a_job_that_somebody_works_on_is_left_to_them_until_their_lease_is_over(
 def test_a_step_whose_claim_was_lost_does_and_counts_nothing(conversion, monkeypatch):
     row = synced_contact()
     job = jobs.start(Action.SYNC_NOW, Contact)
-    real = jobs.act
+    real = steps.act  # type: ignore[attr-defined]  # what the module imported
 
     def act(action, rows, arguments):
         affected = real(action, rows, arguments)
         BulkJob.objects.update(claim=TOKEN)
         return affected
 
-    monkeypatch.setattr(jobs, "act", act)
+    monkeypatch.setattr(steps, "act", act)
     step(Run("default", 10))
     job.refresh_from_db()
     assert job.done == 0
@@ -280,15 +282,14 @@ def test_a_step_begins_where_the_one_before_it_ended(small_steps, monkeypatch):
     many(4)
     job = jobs.start(Action.SYNC_NOW, Contact)
     second = Contact.objects.order_by("pk")[1]
-    real = jobs.db_now  # type: ignore[attr-defined]  # what the module imported
 
-    def db_now(using):
-        monkeypatch.setattr(jobs, "db_now", real)
-        now = real(using)
+    def look_at_the_clock(using):
+        monkeypatch.setattr(held, "db_now", db_now)
+        now = db_now(using)
         BulkJob.objects.update(cursor=second.pk, done=2)
         return now
 
-    monkeypatch.setattr(jobs, "db_now", db_now)
+    monkeypatch.setattr(held, "db_now", look_at_the_clock)
     step(Run("default", 10))
     job.refresh_from_db()
     assert (job.done, job.cursor) == (4, job.last_pk)
@@ -297,13 +298,13 @@ def test_a_step_begins_where_the_one_before_it_ended(small_steps, monkeypatch):
 def test_a_database_that_fails_for_a_moment_ends_no_job(conversion, monkeypatch):
     row = synced_contact()
     job = jobs.start(Action.SYNC_NOW, Contact)
-    real = jobs.act
+    real = steps.act  # type: ignore[attr-defined]  # what the module imported
 
     def act(*args):
-        monkeypatch.setattr(jobs, "act", real)
+        monkeypatch.setattr(steps, "act", real)
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(jobs, "act", act)
+    monkeypatch.setattr(steps, "act", act)
     step(Run("default", 10))
     job.refresh_from_db()
     assert (job.done, job.error) == (1, "")
@@ -313,14 +314,14 @@ def test_a_database_that_fails_for_a_moment_ends_no_job(conversion, monkeypatch)
 def test_a_job_that_another_takes_first_is_left(monkeypatch):
     contact()
     jobs.start(Action.SYNC_NOW, Contact)
-    real = jobs.uuid.uuid4  # type: ignore[attr-defined]
+    real = uuid.uuid4
 
     def uuid4():
         BulkJob.objects.update(claim=TOKEN, leased_until=db_now("default") + MINUTE / 2)
         return real()
 
     monkeypatch.setattr("uuid.uuid4", uuid4)
-    assert jobs._claim("default") is None
+    assert held.take_job("default") is None
 
 
 # Comparing
@@ -356,7 +357,7 @@ def test_a_comparison_pushes_what_differs_where_it_is_asked_to(conversion):
 
 
 def test_a_comparison_keeps_only_so_many_findings(conversion, monkeypatch):
-    monkeypatch.setattr(jobs, "FINDINGS", 2)
+    monkeypatch.setattr(comparing, "FINDINGS", 2)
     many(5)
     push()
     conversion.reset()
@@ -366,7 +367,7 @@ def test_a_comparison_keeps_only_so_many_findings(conversion, monkeypatch):
 
 
 def test_a_comparison_drops_no_opt_out_for_other_findings(conversion, monkeypatch):
-    monkeypatch.setattr(jobs, "FINDINGS", 2)
+    monkeypatch.setattr(comparing, "FINDINGS", 2)
     many(5)
     push()
     conversion.reset()
@@ -433,7 +434,7 @@ def test_a_drain_whose_time_is_over_as_a_step_begins_is_followed_by_another(
         begun.append(True)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(jobs, "comparisons", counting)
+    monkeypatch.setattr(comparing, "comparisons", counting)
     report = drain(60, stop=lambda: len(begun) > 1)
     job.refresh_from_db()
     assert job.done == 2

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import Exists, F, Q
 
 from conversion_sync.models import Contact, Status
-from conversion_sync.sync.selection import Unsayable, pack, unpack
+from conversion_sync.sync.jobs.selection import Unsayable, pack, unpack
 from tests.kit import ANN, BOB, contact
 
 CARL = "carl@x.example"

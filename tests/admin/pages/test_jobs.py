@@ -17,6 +17,7 @@ from django.utils import timezone
 from conversion_sync.models import BulkJob, Company, Contact, SubscriptionChange
 from conversion_sync.sync import jobs
 from conversion_sync.sync.gate import Gate
+from conversion_sync.sync.jobs import steps
 from conversion_sync.sync.loop import perform
 from conversion_sync.sync.run import Run
 from tests.admin.conftest import BASE
@@ -71,8 +72,8 @@ def ended(*args, **kwargs):
 
 
 def test_a_job_shows_how_far_it_is_until_it_is_finished(admin, conversion, monkeypatch):
-    monkeypatch.setattr(jobs, "STEP", 2)
-    monkeypatch.setattr(jobs, "MOMENT", 0)
+    monkeypatch.setattr(steps, "STEP", 2)
+    monkeypatch.setattr(steps, "MOMENT", 0)
     for number in range(5):
         contact(f"c{number}@x.example")
     job = begun(reason="<b>why</b>")
