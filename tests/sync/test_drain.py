@@ -15,11 +15,12 @@ from conversion_sync.api import Client
 from conversion_sync.api.request import Request
 from conversion_sync.models import ApiGate, Company, Contact, Heartbeat, Status, Wakeup
 from conversion_sync.models.clock import db_now
-from conversion_sync.sync import turns
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.loop import Loop
 from conversion_sync.sync.run import Run
+from conversion_sync.sync.turns import turns
+from conversion_sync.sync.turns.due import due as what_is_due
 from tests.kit import (
     ANN,
     HOUR,
@@ -229,7 +230,7 @@ def test_what_waits_between_its_calls_leaves_no_room_to_others(conversion, setti
 
 def test_a_database_that_fails_costs_no_answer_of_a_call_on_its_way(conversion, monkeypatch):
     conversion.app.troubles.latency = 0.8
-    row, real, raised = contact(), turns.due, list[OperationalError]()
+    row, real, raised = contact(), what_is_due, list[OperationalError]()
     made = CallsUnderWay(Client.make)
 
     def due(using: str) -> Any:

@@ -1,4 +1,4 @@
-"""Whose turn it is in a drain, and how each kind's endpoint stands.
+"""Whose turn it is in a drain.
 
 Opt-outs have a turn before each of the others. These take turns, and a drain goes on where the
 last one stopped. A kind that raises has no further turn in that drain; one whose endpoint did not
@@ -8,21 +8,17 @@ answer in time has one call at a time, all processes together, and one turn in a
 from __future__ import annotations
 
 import datetime
-import functools
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections
-from django.db.models import Exists, Q
+from django.db.models import Q
 
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
-from conversion_sync.models import ChannelState, Heartbeat
+from conversion_sync.models import ChannelState
 from conversion_sync.models.clock import DbNow
-from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync import jobs, renames, steps
 from conversion_sync.sync.deliveries import Delivery, Shut
 from conversion_sync.sync.error_text import in_words
@@ -32,8 +28,10 @@ from conversion_sync.sync.preflight import Preflight
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import CallInTransaction, close_broken, short_transaction
+from conversion_sync.sync.turns.due import due
+from conversion_sync.sync.turns.names import JOBS, RENAMES, after, others
 
-__all__ = ["JOBS", "RENAMES", "Turns", "due"]
+__all__ = ["Turns"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,68 +41,7 @@ REST = 0.1
 #: Seconds after its last answer for which an endpoint may have all the calls that there are.
 ANSWERING = 1.0
 
-#: What the spreading of companies' names, and the bulk jobs, are called among the kinds.
-RENAMES, JOBS = "rename", "job"
-
-_KINDS_BUT_OPT_OUTS = tuple(kind.name for kind in KINDS if kind is not OPT_OUTS)
-
 _KINDS = {kind.name: kind for kind in KINDS}
-
-
-def others() -> tuple[str, ...]:
-    """All but the opt-outs, in the order of their turns."""
-    return (*_KINDS_BUT_OPT_OUTS, RENAMES, JOBS, *(step.name for step in steps.steps()))
-
-
-def after(name: str) -> str:
-    """The kind whose turn comes after that of this one."""
-    names = others()
-    return names[(names.index(name) + 1) % len(names)] if name in names else names[0]
-
-
-@retried
-def due(using: str) -> dict[str, list[int]]:
-    """What has anything to do now, though it may have to wait: one query.
-
-    Returns:
-        The priorities of what is due, by the name of the kind. Companies' names and bulk jobs have
-        none: theirs is `BULK`.
-    """
-    turns, sql, parameters = _due_query(using, conf.lease)
-    with connections[using].cursor() as cursor:
-        cursor.execute(sql, parameters)
-        # Nobody has ever drained: anything may be there.
-        flags = cursor.fetchone() or [True] * len(turns)
-    found = defaultdict[str, list[int]](list)
-    for (name, priority), flag in zip(turns, flags, strict=True):
-        if flag:
-            found[name].append(priority)
-    return found
-
-
-@functools.cache
-def _due_query(using: str, lease: float) -> tuple[Sequence[tuple[str, int]], str, Sequence[Any]]:
-    """Names and priorities, and a query with a flag for each.
-
-    Django takes longer to build it than it runs.
-
-    Args:
-        lease: the setting, in seconds, that is in the query.
-    """
-    exists: dict[tuple[str, int], Any] = {
-        (kind.name, priority): kind.is_due(using, priority)
-        for kind in KINDS
-        for priority in (PERSON, BULK)
-    }
-    exists |= {
-        (RENAMES, BULK): Exists(renames.waiting(using)),
-        (JOBS, BULK): Exists(jobs.waiting(using)),
-    }
-    exists |= {(step.name, BULK): Exists(step.waiting(using)) for step in steps.steps()}
-    flags = {f"is_{number}": condition for number, condition in enumerate(exists.values())}
-    beat = Heartbeat.only(using).annotate(**flags).values_list(*flags)
-    sql, parameters = beat.query.get_compiler(using).as_sql()
-    return list(exists), sql, parameters
 
 
 class Turns:
