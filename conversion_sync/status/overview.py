@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Min
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
 
 from conversion_sync.conf import conf
 from conversion_sync.models import (
@@ -25,10 +23,9 @@ from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.status.estimates import EXACT, about, table_sizes
 from conversion_sync.sync.clock import due_all_the_same
 from conversion_sync.sync.gate import Gate, GateState
-from conversion_sync.sync.kinds import KINDS, MODELS
+from conversion_sync.sync.kinds import MODELS
 from conversion_sync.sync.readiness import FOR_A_PERSON, RETRYING, why
-from conversion_sync.sync.steps import step_of
-from conversion_sync.sync.turns import JOBS, RENAMES
+from conversion_sync.sync.turns import label_of
 
 __all__ = [
     "Errors",
@@ -271,25 +268,13 @@ def _last_drain(using: str, now: datetime.datetime) -> LastDrain:
     return LastDrain(**{name: getattr(beat, name) for name in fields})
 
 
-_CHANNELS: Mapping[str, str | Promise] = {
-    **{kind.name: kind.label for kind in KINDS},
-    RENAMES: gettext_lazy("new names of companies"),
-    JOBS: gettext_lazy("bulk jobs"),
-}
-
-
 def _troubles(using: str) -> list[Trouble]:
     failing = ChannelState.objects.using(using).filter(failed_at__isnull=False).order_by("name")
     return [
-        Trouble(state.name, _label(state.name), state.error, state.failed_at)
+        Trouble(state.name, label_of(state.name), state.error, state.failed_at)
         for state in failing
         if state.failed_at is not None
     ]
-
-
-def _label(channel: str) -> str:
-    step = step_of(channel)
-    return str(step.label if step else _CHANNELS.get(channel, channel))
 
 
 def _somebody_works(kinds: Sequence[KindState], last: LastDrain, now: datetime.datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conversion_sync.sync.turns.names import JOBS, RENAMES, after
+from conversion_sync.sync.turns.names import after, label_of
 from conversion_sync.sync.turns.turns import Turns
 
-__all__ = ["JOBS", "RENAMES", "Turns", "after"]
+__all__ = ["Turns", "after", "label_of"]

@@ -7,27 +7,20 @@ answer in time has one call at a time, all processes together, and one turn in a
 
 from __future__ import annotations
 
-import datetime
 import logging
 import time
 from collections.abc import Sequence
 
-from django.db import DatabaseError, InterfaceError, connections
-from django.db.models import Q
-
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
-from conversion_sync.models import ChannelState
-from conversion_sync.models.clock import DbNow
 from conversion_sync.sync import jobs, renames, steps
 from conversion_sync.sync.deliveries import Delivery, Shut
-from conversion_sync.sync.error_text import in_words
 from conversion_sync.sync.kinds import KINDS, OPT_OUTS
 from conversion_sync.sync.loop import Loop, Running
 from conversion_sync.sync.preflight import Preflight
-from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run
-from conversion_sync.sync.transactions import CallInTransaction, close_broken, short_transaction
+from conversion_sync.sync.transactions import CallInTransaction
+from conversion_sync.sync.turns.channels import Channels
 from conversion_sync.sync.turns.due import due
 from conversion_sync.sync.turns.names import JOBS, RENAMES, after, others
 
@@ -37,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which a kind of which nothing could be taken is not asked again.
 REST = 0.1
-
-#: Seconds after its last answer for which an endpoint may have all the calls that there are.
-ANSWERING = 1.0
 
 _KINDS = {kind.name: kind for kind in KINDS}
 
@@ -57,12 +47,9 @@ class Turns:
         self.loop, self.found = Loop(run, self._ended), found
         self.dealt = 0
         self._run, self._renames = run, renames.Renames(run.using)
-        states = list(ChannelState.objects.using(run.using)) if found.is_troubled else []
-        self._failing = {state.name for state in states if state.failed_at is not None}
-        self._slow = {state.name for state in states if state.timed_out_at is not None}
+        self._channels = Channels(run.using, found.is_troubled)
         self._done = set[str]()
         self._resting = dict[str, float]()
-        self._answered_at = dict[str, float]()
         self._asked_at = 0.0
         self._was_opt_out = False
         self._others = others()
@@ -107,7 +94,7 @@ class Turns:
             return False
         if self.loop.is_chosen(name):
             return False
-        if name in self._slow:
+        if self._channels.is_slow(name):
             return not self.loop.in_flight(name) and self._may_try(name)
         return self._room(name) > 0
 
@@ -118,13 +105,13 @@ class Turns:
         """
         most = conf.concurrency - (name != OPT_OUTS.name)
         free = max(1, most) - self.loop.in_flight()
-        if time.monotonic() - self._answered_at.get(name, 0.0) > ANSWERING:
+        if not self._channels.answers(name):
             free = min(free, max(1, most * 3 // 4) - self.loop.in_flight(name))
         return free
 
     def _give(self, name: str, priorities: Sequence[int]) -> None:
         self._was_opt_out = name == OPT_OUTS.name
-        at_once = 1 if name in self._slow else self._room(name)
+        at_once = 1 if self._channels.is_slow(name) else self._room(name)
         delivery = self._delivery(name, at_once, priorities)
         running = Running(name, delivery, is_urgent=self._was_opt_out)
         self.loop.start(running)
@@ -140,6 +127,13 @@ class Turns:
             return (yield from jobs.deliver(self._run, at_once))
         return (yield from _KINDS[name].deliver(self._run, at_once, priorities))
 
+    def _may_try(self, name: str) -> bool:
+        """Whether the one call that a slow endpoint gets now is ours; if not, it has no turn."""
+        if self._channels.may_try(name):
+            return True
+        self._done.add(name)
+        return False
+
     def _ended(self, running: Running) -> None:
         """Keep how the endpoint stands, and whether the kind raised.
 
@@ -152,59 +146,14 @@ class Turns:
             raise error
         if error is not None and not isinstance(error, Shut):
             logger.error("The kind “%s” failed; the others go on.", name, exc_info=error)
-            self._failed(name, error)
+            self._channels.failed(name, error)
+            self._done.add(name)
             return
-        self._heard(name, running.is_silent)
-        if error is None and name in self._failing:
-            self._write(name, failed_at=None, error="")
-            self._failing.discard(name)
+        self._channels.heard(name, running.is_silent)
+        if running.is_silent:
+            self._done.add(name)
+        if error is None:
+            self._channels.works(name)
         self.dealt += running.result or 0
         if not running.result and error is None:
             self._resting[name] = time.monotonic() + REST
-
-    def _failed(self, name: str, error: Exception) -> None:
-        try:
-            if not connections[self._run.using].in_atomic_block:
-                close_broken()
-            self._write(name, failed_at=DbNow(), error=in_words(error), trial_until=None)
-        except (DatabaseError, InterfaceError):
-            # The database is gone: this is the fault of no kind.
-            raise error from None
-        self._failing.add(name)
-        self._done.add(name)
-
-    @retried
-    def _may_try(self, name: str) -> bool:
-        """Whether the one call that this endpoint gets now is ours; that may end its trouble."""
-        states = ChannelState.objects.using(self._run.using).filter(name=name)
-        lease = datetime.timedelta(seconds=conf.lease)
-        over = Q(trial_until__lt=DbNow()) | Q(trial_until__gt=DbNow() + lease)
-        free = Q(trial_until=None) | over
-        taken = states.filter(free, timed_out_at__isnull=False).update(trial_until=DbNow() + lease)
-        if not taken and not states.filter(timed_out_at__isnull=False).exists():
-            self._slow.discard(name)
-            return True
-        if not taken:
-            self._done.add(name)
-        return bool(taken)
-
-    def _heard(self, name: str, is_silent: bool | None) -> None:
-        """Keep whether the endpoint answered the last call of a delivery; None: it made none."""
-        if is_silent:
-            self._write(name, timed_out_at=DbNow(), trial_until=None)
-            self._slow.add(name)
-            self._done.add(name)
-        elif is_silent is not None:
-            self._answered_at[name] = time.monotonic()
-        if not is_silent and name in self._slow:
-            ended = {} if is_silent is None else {"timed_out_at": None}
-            self._write(name, trial_until=None, **ended)
-            self._slow -= {name} if ended else set()
-
-    @retried
-    def _write(self, name: str, **columns: object) -> None:
-        states = ChannelState.objects.using(self._run.using)
-        with short_transaction(self._run.using):
-            if not states.filter(name=name).update(**columns):
-                states.bulk_create([ChannelState(name=name)], ignore_conflicts=True)
-                states.filter(name=name).update(**columns)
