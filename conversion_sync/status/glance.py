@@ -10,9 +10,10 @@ from django.db.models import IntegerField, QuerySet, Subquery
 from conversion_sync.models import Status, SyncedModel
 from conversion_sync.models.clock import db_now
 from conversion_sync.models.state import BULK, PERSON
+from conversion_sync.status.counts import KindState
 from conversion_sync.status.estimates import EXACT
 from conversion_sync.status.facts import facts
-from conversion_sync.status.overview import KindState, overview
+from conversion_sync.status.overview import overview
 from conversion_sync.status.verdict import Verdict, verdict
 from conversion_sync.sync.kinds import MODELS
 

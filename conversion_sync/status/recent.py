@@ -9,7 +9,7 @@ from typing import cast
 from django.core.cache import cache
 from django.utils.translation import get_language
 
-from conversion_sync.status.overview import KindState, count_kinds
+from conversion_sync.status.counts import KindState, count_kinds
 
 __all__ = ["recent_kinds"]
 

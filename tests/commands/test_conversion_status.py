@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from conversion_sync.models import Contact, Engagement, Heartbeat, Status
-from conversion_sync.status import estimates, overview
+from conversion_sync.status import counts, estimates
 from conversion_sync.sync.gate import Gate
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_the_table_counts_rows_by_kind_and_status():
 
 def test_what_is_too_much_to_be_counted_is_marked_as_an_estimate(monkeypatch):
     monkeypatch.setattr(estimates, "EXACT", 0)
-    monkeypatch.setattr(overview, "table_sizes", lambda models, using: dict.fromkeys(models, 2000))
+    monkeypatch.setattr(counts, "table_sizes", lambda models, using: dict.fromkeys(models, 2000))
     contact = Contact.objects.create(email="ann@x.example")
     Contact.unmarked.filter(pk=contact.pk).update(sync_status=Status.SYNCED, due_at=None)
     Contact.objects.create(email="bob@x.example")

@@ -41,7 +41,9 @@ def test_the_readme_is_short_has_one_picture_and_leads_everywhere():
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) <= 60
     assert text.count("![") == 1
-    assert {str(page.relative_to(ROOT)) for page in {*PAGES[1:]} - FRAMES} <= set(LINK.findall(text))
+    assert {str(page.relative_to(ROOT)) for page in {*PAGES[1:]} - FRAMES} <= set(
+        LINK.findall(text)
+    )
 
 
 def test_the_table_of_settings_is_that_of_the_code():

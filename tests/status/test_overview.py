@@ -21,9 +21,10 @@ from conversion_sync.models import (
     SyncedModel,
 )
 from conversion_sync.models.clock import db_now
-from conversion_sync.status import estimates
-from conversion_sync.status import overview as overviews
-from conversion_sync.status.overview import Errors, KindState, LastDrain, overview
+from conversion_sync.status import counts, estimates
+from conversion_sync.status.counts import Errors, KindState
+from conversion_sync.status.last_drain import LastDrain
+from conversion_sync.status.overview import overview
 from conversion_sync.status.waits import waits
 from conversion_sync.sync.drain import anything_ready
 
@@ -94,7 +95,7 @@ def test_a_row_that_needs_a_person_is_among_the_errors_whatever_its_code():
 
 def test_what_has_arrived_is_estimated_where_it_is_too_much_to_be_counted(monkeypatch):
     monkeypatch.setattr(estimates, "EXACT", 2)
-    monkeypatch.setattr(overviews, "table_sizes", lambda models, using: dict.fromkeys(models, 100))
+    monkeypatch.setattr(counts, "table_sizes", lambda models, using: dict.fromkeys(models, 100))
     for number in range(3):
         synced(Contact.objects.create(email=f"c{number}@x.example"))
     contact()

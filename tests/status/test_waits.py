@@ -19,7 +19,7 @@ from conversion_sync.models import (
     SyncedModel,
 )
 from conversion_sync.models.clock import db_now
-from conversion_sync.status.overview import count_kinds
+from conversion_sync.status.counts import count_kinds
 from conversion_sync.status.waits import reasons as reasons_of
 from conversion_sync.status.waits import waits, words
 from conversion_sync.sync.readiness import Reason

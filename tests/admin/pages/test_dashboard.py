@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from conversion_sync.models import ApiCall, BulkJob, Contact
-from conversion_sync.status import estimates, overview, recent
+from conversion_sync.status import counts, estimates, recent
 from conversion_sync.status.errors import remedy
 from conversion_sync.sync.gate import Gate
 from tests.admin.conftest import BASE, state
@@ -202,9 +202,7 @@ def test_what_is_tried_again_is_told_from_what_waits(admin):
 def test_what_is_too_much_to_be_counted_is_estimated(admin, monkeypatch, contact):
     state(contact, sync_status="SYNCED", due_at=None)
     monkeypatch.setattr(estimates, "EXACT", 0)
-    monkeypatch.setattr(
-        overview, "table_sizes", lambda models, using: dict.fromkeys(models, 987_654)
-    )
+    monkeypatch.setattr(counts, "table_sizes", lambda models, using: dict.fromkeys(models, 987_654))
     assert cells(admin, "Contacts")["Synced"][0] == "about 988,000"
 
 

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from conversion_sync.admin.lists.paging import in_words
 from conversion_sync.admin.pages.dashboard.links import list_address
 from conversion_sync.models import Status
+from conversion_sync.status.counts import KindState
 from conversion_sync.status.estimates import Count
-from conversion_sync.status.overview import KindState
 from conversion_sync.status.spans import span
 
 __all__ = ["COLUMNS", "KindLine", "kind_line"]

@@ -1,0 +1,35 @@
+"""The verdict: the gravest that holds; decided from facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from django.utils.translation import gettext as _
+
+from conversion_sync.status.verdict.facts import Facts
+from conversion_sync.status.verdict.going import for_a_person, on_the_way, troubled
+from conversion_sync.status.verdict.stopped import closed, limited, nobody, paused, settings, silent
+from conversion_sync.status.verdict.verdict import Tone, Verdict
+
+__all__ = ["verdict"]
+
+
+def verdict(facts: Facts) -> Verdict:
+    """The first that holds, the gravest first: what stops all, what stops some, what goes on."""
+    for judge in _JUDGES:
+        if found := judge(facts):
+            return found
+    return Verdict(Tone.GOOD, _("All is in Conversion."))
+
+
+_JUDGES: Sequence[Callable[[Facts], Verdict | None]] = (
+    settings,
+    paused,
+    closed,
+    nobody,
+    silent,
+    limited,
+    troubled,
+    for_a_person,
+    on_the_way,
+)
