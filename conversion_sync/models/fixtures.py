@@ -8,8 +8,8 @@ from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models.listeners import for_fixtures
 from conversion_sync.models.record import Record, key_field
 from conversion_sync.models.state import Status
-from conversion_sync.models.storable import unstorable_fields, what_was_replaced
 from conversion_sync.models.synced import SyncedModel
+from conversion_sync.models.unstorable import unstorable_fields, what_was_replaced
 
 __all__ = ["complete_fixture"]
 

@@ -19,8 +19,8 @@ from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking, urgency
 from conversion_sync.models.memory import follow
 from conversion_sync.models.state import BULK, DOUBT, UNFINISHED, Status
-from conversion_sync.models.storable import unstorable_fields
 from conversion_sync.models.unindexed import unindexed
+from conversion_sync.models.unstorable import unstorable_fields
 
 __all__ = ["RecordManager", "RecordQuerySet", "SyncedQuerySet"]
 

@@ -20,7 +20,7 @@ from conversion_sync.models.columns import attname
 from conversion_sync.models.fields import InstantField, SiteTimeField
 from conversion_sync.models.memory import MEMORIES
 from conversion_sync.models.state import BULK, Status
-from conversion_sync.models.storable import unstorable_fields, what_was_replaced
+from conversion_sync.models.unstorable import unstorable_fields, what_was_replaced
 
 __all__ = ["StateModel"]
 

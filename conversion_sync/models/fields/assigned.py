@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 from django.utils.functional import cached_property
 
-from conversion_sync.models.storable import StorableText
+from conversion_sync.models.fields.storable import StorableText
 
 __all__ = ["AssignedField"]
 

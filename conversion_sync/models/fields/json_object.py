@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from conversion_sync.models.storable import StorableJSON
+from conversion_sync.models.fields.storable import StorableJSON
 from conversion_sync.models.validators import check_depth
 
 __all__ = ["ObjectField"]

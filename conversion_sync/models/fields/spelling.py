@@ -8,7 +8,7 @@ from django import forms
 from django.db import models
 
 from conversion_sync.models.fields.lookups import LOOKUPS, stripped, without_nul
-from conversion_sync.models.storable import StorableText
+from conversion_sync.models.fields.storable import StorableText
 from conversion_sync.models.validators import validate_address, validate_external_id
 
 __all__ = ["AddressField", "ExternalIdField"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import models
 
-from conversion_sync.models.storable import StorableText
+from conversion_sync.models.fields.storable import StorableText
 from conversion_sync.models.validators import validate_text
 
 __all__ = ["KeyField", "LineField", "TextField", "WebAddressField"]

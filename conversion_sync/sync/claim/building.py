@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 
 from conversion_sync.api.errors import ErrorCode
-from conversion_sync.models.storable import Unstorable, replaced_fields, what_was_replaced
+from conversion_sync.models.unstorable import Unstorable, replaced_fields, what_was_replaced
 from conversion_sync.records.last_sent import is_as_sent
 from conversion_sync.records.snapshot import Snapshot
 from conversion_sync.sync.claim.claim import Claim, write
