@@ -11,13 +11,9 @@ from conversion_sync.importing.drafts import Problem
 from conversion_sync.importing.errors import UnusableFile
 from conversion_sync.importing.exporter import export
 from conversion_sync.importing.files.encoding import ENCODINGS
-from conversion_sync.importing.importer import (
-    Importer,
-    Outcome,
-    Report,
-    Result,
-)
+from conversion_sync.importing.importer import Importer
 from conversion_sync.importing.layout import Layout
+from conversion_sync.importing.outcome import Outcome, Report, Result
 from conversion_sync.importing.rejected import RejectedLines
 from conversion_sync.importing.tables import TABLES
 from conversion_sync.records.change import Change

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import enum
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO
 
@@ -17,68 +15,15 @@ from conversion_sync.importing.drafts import Draft, Problem
 from conversion_sync.importing.layout import Layout
 from conversion_sync.importing.notices import notices
 from conversion_sync.importing.opt_outs import OptOuts, is_address
+from conversion_sync.importing.outcome import Outcome, Report, Result
 from conversion_sync.importing.source import BadLine, Line
 from conversion_sync.importing.tables import TABLES, Columns, Known
 from conversion_sync.models import Contact, Engagement, SubscriptionChange, attributed
-from conversion_sync.records.change import Change
 from conversion_sync.records.write import write
 
-__all__ = ["Importer", "Outcome", "Report", "Result"]
+__all__ = ["Importer"]
 
 LINES_AT_ONCE = 500
-
-
-class Result(enum.StrEnum):
-    """What became of a line."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    #: It differs from an engagement that was sent already; nothing was changed.
-    DIFFERS = "differs"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of the line that begins at ``number``, and is about the row of this key.
-
-    ``stays_unsubscribed``: the line would have lifted an opt-out; all else of it was taken.
-    ``opt_out_is_taken``: the line is bad, and the opt-out that it brings is entered all the same.
-    """
-
-    number: int
-    result: Result
-    problems: Sequence[Problem] = ()
-    stays_unsubscribed: bool = False
-    opt_out_is_taken: bool = False
-    key: str = ""
-    changes: Sequence[Change] = ()
-    #: The cells of a bad line, as they stand in the file.
-    record: Sequence[str] = ()
-
-    @property
-    def message(self) -> str:
-        """What is wrong with the line, for people."""
-        taken = [_("its opt-out is entered all the same")] if self.opt_out_is_taken else []
-        return "; ".join([*map(str, self.problems), *taken])
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of all lines."""
-
-    counts: Counter[Result] = field(default_factory=Counter)
-    stay_unsubscribed: int = 0
-    #: The bad lines whose opt-outs are entered all the same.
-    opt_outs_taken: int = 0
-    rolled_back: bool = False
-
-    def add(self, outcome: Outcome) -> None:
-        """Count a line."""
-        self.counts[outcome.result] += 1
-        self.stay_unsubscribed += outcome.stays_unsubscribed
-        self.opt_outs_taken += outcome.opt_out_is_taken
 
 
 class Importer:

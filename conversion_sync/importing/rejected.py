@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from conversion_sync.importing.cells import protected
 from conversion_sync.importing.columns import REASON
 from conversion_sync.importing.exporter import BYTE_ORDER_MARK
-from conversion_sync.importing.importer import Outcome
 from conversion_sync.importing.layout import Layout
+from conversion_sync.importing.outcome import Outcome
 
 __all__ = ["RejectedLines"]
 

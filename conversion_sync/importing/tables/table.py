@@ -1,66 +1,24 @@
-"""The three kinds of files: their columns, and how a line fills a row."""
+"""A kind of file: its columns, and how a line fills a row."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
 
-from conversion_sync.api.keys import normal_email, normal_id
 from conversion_sync.importing.cells import read_cell
 from conversion_sync.importing.drafts import Draft, Problem
-from conversion_sync.importing.headers import COMPANIES, CONTACTS, ENGAGEMENTS, OPT_OUT, Titles
+from conversion_sync.importing.headers import Titles
 from conversion_sync.importing.source import Line
-from conversion_sync.models import (
-    Company,
-    Contact,
-    Engagement,
-    Subscription,
-    SyncedModel,
-)
-from conversion_sync.models.validators import name_clash
-from conversion_sync.records.upsert import opted_out
+from conversion_sync.importing.tables.columns import Columns, Reference
+from conversion_sync.importing.tables.known import Known
+from conversion_sync.models import SyncedModel
 from conversion_sync.records.write import locked
 
-__all__ = ["TABLES", "Columns", "Known", "Table"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A column that names a row of another model by its key."""
-
-    field: str
-    model: type[Company] | type[Contact]
-    normal: Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of one file: the title of each known one, and the variables.
-
-    ``variables``: for each title, what makes a value of the text of a cell.
-    """
-
-    known: Mapping[str, str]
-    variables: Mapping[str, Callable[[str], Any]]
-
-
-@dataclass(slots=True)
-class Known:
-    """What the database knows of the keys of some lines; the rows are locked."""
-
-    rows: dict[str, Any]
-    references: dict[str, int]
-    opted_out: frozenset[str] = frozenset()
-    #: Who opts out in the same file, on whichever line.
-    opting_out: frozenset[str] = frozenset()
-    #: Companies by their name, where only one has it.
-    companies: Mapping[str, int] = field(default_factory=dict)
+__all__ = ["Table"]
 
 
 class Table:
@@ -197,116 +155,3 @@ def _referred(reference: Reference, text: str, known: Known) -> int:
             _("there is no %(kind)s “%(key)s”: import it first")
             % {"kind": reference.model._meta.verbose_name, "key": text}
         ) from None
-
-
-class Companies(Table):
-    """Companies, by the site's own id."""
-
-    model = Company
-    key = "external_id"
-    required = ("external_id",)
-    fields = ("external_id", "base_domain", *Company.COMMON)
-    aliases: ClassVar[Mapping[str, str]] = {"id": "external_id"}
-    titles = COMPANIES
-    bag = "custom_variables"
-
-    def normal(self, text: str) -> str:
-        return normal_id(text)
-
-    def _clash(self, bag: dict[str, Any]) -> ValidationError | None:
-        return name_clash(bag, Company.COMMON)
-
-
-class Contacts(Table):
-    """Contacts, by their email."""
-
-    model = Contact
-    key = "email"
-    required = ("email",)
-    fields = (
-        "email",
-        *(name for name in Contact.COMMON if name != "company_name"),
-        "external_contact",
-        "subscription_status",
-    )
-    titles = CONTACTS
-    # A contact's company name is that of its company, which it may name.
-    others = (OPT_OUT, "company_name")
-    references: ClassVar[Mapping[str, Reference]] = {
-        "company_id": Reference("company", Company, normal_id)
-    }
-    bag = "custom_variables"
-
-    def normal(self, text: str) -> str:
-        return normal_email(text)
-
-    def look_up(self, using: str, lines: Sequence[Line], columns: Columns) -> Known:
-        known = super().look_up(using, lines, columns)
-        if title := columns.known.get("subscription_status"):
-            keys = [self.key_of(line, columns) for line in lines if line.cells[title]]
-            pks = {key: row.pk for key, row in known.rows.items()}
-            known.opted_out = opted_out(using, [(pks.get(key), key) for key in keys])
-        if title := columns.known.get("company_name"):
-            known.companies = _by_name(using, {line.cells[title] for line in lines} - {""})
-        return known
-
-    def _fill_cell(
-        self, draft: Draft, name: str, text: str, known: Known, clear_blanks: bool
-    ) -> None:
-        if name == "subscription_status":
-            if text or draft.key in known.opting_out:
-                self._fill_subscription(draft, text, known)
-        elif name == "company_name":
-            if company := known.companies.get(text):
-                draft.assign("company", company)
-        else:
-            super()._fill_cell(draft, name, text, known, clear_blanks)
-
-    def _fill_subscription(self, draft: Draft, text: str, known: Known) -> None:
-        """Take the status over, unless that would lift an opt-out. A blank one says nothing."""
-        column, opts_out = (
-            Contact._meta.get_field("subscription_status"),
-            draft.key in known.opting_out,
-        )
-        status = read_cell(column, text) if text else Subscription.UNSUBSCRIBED.value
-        draft.subscribe(status, opted_out=draft.key in known.opted_out, opts_out=opts_out)
-
-    def _clash(self, bag: dict[str, Any]) -> ValidationError | None:
-        return name_clash(bag, Contact.COMMON)
-
-
-def _by_name(using: str, names: Collection[str]) -> dict[str, int]:
-    """The companies of these names, without those that share theirs with another."""
-    rows = Company.unmarked.using(using).filter(company_name__in=names)
-    found = list(rows.values_list("company_name", "pk"))
-    counts = Counter(name for name, _pk in found)
-    return {name: pk for name, pk in found if counts[name] == 1}
-
-
-class Engagements(Table):
-    """Engagements, by what they are known by where they come from."""
-
-    model = Engagement
-    key = key_field = "source_key"
-    required = ("source_key", "contact_email", "name", "description")
-    fields = ("source_key", "name", "description", "occurred_at")
-    titles = ENGAGEMENTS
-    references: ClassVar[Mapping[str, Reference]] = {
-        "contact_email": Reference("contact", Contact, normal_email)
-    }
-    bag = "data"
-
-    def normal(self, text: str) -> str:
-        return text.strip()
-
-    def _variable(self, name: str, value: Any) -> Any:
-        if name == "tags":
-            return [tag for part in str(value).split(",") if (tag := part.strip())]
-        return value
-
-
-TABLES: Mapping[str, Table] = {
-    "companies": Companies(),
-    "contacts": Contacts(),
-    "engagements": Engagements(),
-}
