@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO
 
 from django.db import DataError, IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from conversion_sync.importing.bad_lines import BadLines
 from conversion_sync.importing.drafts import Draft, Problem
 from conversion_sync.importing.layout import Layout
 from conversion_sync.importing.notices import notices
-from conversion_sync.importing.opt_outs import OptOuts, is_address
-from conversion_sync.importing.outcome import Outcome, Report, Result
+from conversion_sync.importing.outcome import Outcome, Report, Result, judge
 from conversion_sync.importing.source import BadLine, Line
 from conversion_sync.importing.tables import TABLES, Columns, Known
-from conversion_sync.models import Contact, Engagement, SubscriptionChange, attributed
+from conversion_sync.models import attributed
 from conversion_sync.records.write import write
 
 __all__ = ["Importer"]
@@ -70,7 +69,7 @@ class Importer:
         self._clear_blanks = clear_blanks
         self._dry_run = dry_run
         self._line_of = dict[str, int]()
-        self._opt_outs = OptOuts(file)
+        self._bad_lines = BadLines(file, using, requested_by, dry_run)
         self._opting_out = frozenset[str]()
 
     @property
@@ -106,7 +105,7 @@ class Importer:
     def outcomes(self) -> Iterator[Outcome]:
         """Import the file: what became of each line, some hundreds at a time, in their order."""
         # In whatever order its lines stand, an opt-out wins over all else that the file says.
-        self._opting_out = self._opt_outs.keys()
+        self._opting_out = self._bad_lines.opt_outs.keys()
         lines = self.layout.lines()
         while chunk := list(islice(lines, LINES_AT_ONCE)):
             good = [line for line in chunk if isinstance(line, Line)]
@@ -116,40 +115,7 @@ class Importer:
                 if isinstance(line, BadLine)
             ]
             outcomes = sorted([*self._import(good), *bad], key=lambda outcome: outcome.number)
-            yield from self._take_opt_outs(chunk, outcomes)
-
-    def _take_opt_outs(
-        self, lines: Sequence[Line | BadLine], outcomes: Sequence[Outcome]
-    ) -> Iterator[Outcome]:
-        """Enter the opt-outs of the bad ones among these lines, and say so."""
-        bad = [line for line, o in zip(lines, outcomes, strict=True) if o.result is Result.BAD]
-        found = {line.number: self._opt_outs.of(line) for line in bad}
-        keys = {one.key for one in found.values() if one and one.key}
-        taken = self._enter_opt_outs(keys) if keys else frozenset[str]()
-        for line, outcome in zip(lines, outcomes, strict=True):
-            one = found.get(line.number)
-            if outcome.result is not Result.BAD:
-                yield outcome
-            elif one and one.key in taken:
-                yield replace(outcome, opt_out_is_taken=True)
-            elif one or (self._opt_outs.is_said(line) and not self._is_somebodys(line)):
-                problem = Problem(_("whose opt-out it is can't be told: it is not entered"))
-                yield replace(outcome, problems=[*outcome.problems, problem])
-            else:
-                yield outcome
-
-    def _is_somebodys(self, line: Line | BadLine) -> bool:
-        """Whether a line says plainly whose it is."""
-        return isinstance(line, Line) and is_address(self._table.key_of(line, self._columns))
-
-    def _enter_opt_outs(self, keys: Collection[str]) -> frozenset[str]:
-        """Returns those of the keys that are somebody's; only their opt-outs can be entered."""
-        rows = Contact.unmarked.using(self._using).filter(key__in=keys)
-        taken = {*rows.values_list("key", flat=True), *filter(is_address, keys)}
-        if not self._dry_run:
-            with attributed(bulk=True, source="import", requested_by=self._requested_by):
-                SubscriptionChange.opt_out(self._using, taken)
-        return frozenset(taken)
+            yield from self._bad_lines.take_opt_outs(chunk, outcomes)
 
     def _import(self, lines: Sequence[Line]) -> list[Outcome]:
         """Import some lines in one transaction; one by one where the database refuses that."""
@@ -181,7 +147,7 @@ class Importer:
         outcomes, drafts, lost = list[Outcome](), list[Draft](), set[str]()
         for line in lines:
             draft = self._draft(line, known)
-            outcome = _judge(draft, self._shown_key(line))
+            outcome = judge(draft, self._shown_key(line))
             outcomes.append(outcome)
             if outcome.result in (Result.CREATED, Result.UPDATED):
                 drafts.append(draft)
@@ -205,29 +171,3 @@ class Importer:
 
     def _shown_key(self, line: Line) -> str:
         return line.cells[self._columns.known[self._table.key]]
-
-
-def _judge(draft: Draft, key: str) -> Outcome:
-    """What becomes of a line whose row is locked."""
-    result, problems = Result.UPDATED, draft.errors
-    if problems:
-        result = Result.BAD
-    elif draft.is_new:
-        result = Result.CREATED
-    elif not draft.changed:
-        result = Result.UNCHANGED
-    elif isinstance(draft.row, Engagement) and not draft.row.is_editable:
-        result = Result.DIFFERS
-        words = _("differs from what was sent already (%(columns)s): left as it is")
-        problems = [Problem(words % {"columns": ", ".join(sorted(draft.changed))})]
-    stays = draft.stays_unsubscribed and result is not Result.BAD
-    record = draft.line.record if result is Result.BAD else ()
-    return Outcome(
-        draft.line.number,
-        result,
-        problems,
-        stays,
-        key=key,
-        changes=draft.changes(),
-        record=record,
-    )

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from conversion_sync.importing.drafts import Problem
+from conversion_sync.importing.drafts import Draft, Problem
+from conversion_sync.models import Engagement
 from conversion_sync.records.change import Change
 
-__all__ = ["Outcome", "Report", "Result"]
+__all__ = ["Outcome", "Report", "Result", "judge"]
 
 
 class Result(enum.StrEnum):
@@ -66,3 +67,29 @@ class Report:
         self.counts[outcome.result] += 1
         self.stay_unsubscribed += outcome.stays_unsubscribed
         self.opt_outs_taken += outcome.opt_out_is_taken
+
+
+def judge(draft: Draft, key: str) -> Outcome:
+    """What becomes of a line whose row is locked; ``key`` as the line spells it."""
+    result, problems = Result.UPDATED, draft.errors
+    if problems:
+        result = Result.BAD
+    elif draft.is_new:
+        result = Result.CREATED
+    elif not draft.changed:
+        result = Result.UNCHANGED
+    elif isinstance(draft.row, Engagement) and not draft.row.is_editable:
+        result = Result.DIFFERS
+        words = _("differs from what was sent already (%(columns)s): left as it is")
+        problems = [Problem(words % {"columns": ", ".join(sorted(draft.changed))})]
+    stays = draft.stays_unsubscribed and result is not Result.BAD
+    record = draft.line.record if result is Result.BAD else ()
+    return Outcome(
+        draft.line.number,
+        result,
+        problems,
+        stays,
+        key=key,
+        changes=draft.changes(),
+        record=record,
+    )
