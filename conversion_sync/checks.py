@@ -10,6 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.checks import register as register_check
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.utils.module_loading import import_string
 
@@ -17,6 +18,8 @@ from conversion_sync.api import ConfigurationError
 from conversion_sync.api.base_url import check_base_url
 from conversion_sync.api.secret import Secret
 from conversion_sync.conf import SETTINGS, conf
+from conversion_sync.queues.base import queue
+from conversion_sync.queues.checks import EXTRAS, check_django_tasks, missing, unusable
 
 __all__ = ["register"]
 
@@ -48,9 +51,24 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
 
 
 def check_queue(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Check the django-q2 cluster and the database for the traps that lose or double work."""
-    if _malformed() or conf.queue != "django_q":
+    """Check the queue and its database for the traps that lose or double work."""
+    if _malformed() or conf.queue == "none":
         return []
+    if conf.queue == "django_q":
+        return _django_q()
+    if conf.queue in EXTRAS and (absent := missing(conf.queue)):
+        return absent
+    if conf.queue == "django_tasks":
+        # Its module can't be imported where the settings are not right.
+        return [*check_django_tasks()]
+    try:
+        found = queue(conf.queue)
+    except ImproperlyConfigured as error:
+        return unusable(error)
+    return [*found.check()] if hasattr(found, "check") else []
+
+
+def _django_q() -> list[CheckMessage]:
     if not apps.is_installed("django_q"):
         return [
             _error(

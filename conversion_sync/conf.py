@@ -36,6 +36,12 @@ def _is_positive(value: Any) -> bool:
     return number and math.isfinite(value) and value > 0
 
 
+def _is_path(value: str) -> bool:
+    """Whether it is a dotted path, of two parts at least."""
+    parts = value.split(".")
+    return len(parts) > 1 and all(part.isidentifier() for part in parts)
+
+
 def _choice(*choices: str) -> Kind[str]:
     return Kind(
         "E005",
@@ -45,6 +51,16 @@ def _choice(*choices: str) -> Kind[str]:
     )
 
 
+#: The queues that this app comes with.
+QUEUES = ("django_q", "django_tasks", "celery", "none")
+
+QUEUE = Kind(
+    "E005",
+    f"Make it one of {', '.join(map(repr, QUEUES))}, or the dotted path of a queue of your own.",
+    lambda value: value in QUEUES or (isinstance(value, str) and _is_path(value)),
+    str,
+)
+NAME = Kind("E006", "Make it a string.", lambda value: isinstance(value, str), str)
 NUMBER = Kind("E003", "Make it a number above 0.", _is_positive, float)
 WHOLE = Kind(
     "E003",
@@ -161,7 +177,24 @@ class Conf:
         'or `"resend"`: it may then arrive twice',
     )
     queue = Setting(
-        "QUEUE", "django_q", _choice("django_q", "none"), 'or `"none"`, for `conversion_push`'
+        "QUEUE",
+        "django_q",
+        QUEUE,
+        'or `"django_tasks"`, `"celery"`, `"none"` for `conversion_push`, or the dotted path of a '
+        "queue of your own",
+    )
+    queue_name = Setting(
+        "QUEUE_NAME", "", NAME, "of django.tasks, or of Celery: the queue that drains are put into"
+    )
+    tasks_backend = Setting(
+        "TASKS_BACKEND", "default", NAME, "the backend among `TASKS` that runs the drains"
+    )
+    sweep = Setting(
+        "SWEEP",
+        "queue",
+        _choice("queue", "cron"),
+        'who drains each minute: the queue\'s own schedule, or `"cron"`, which runs '
+        "`conversion_push`",
     )
     call_log_days = Setting(
         "CALL_LOG_DAYS", 30, NUMBER, "days for which the call log, and ended bulk jobs, are kept"

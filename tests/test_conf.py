@@ -22,6 +22,9 @@ NAMES = {
     "DELETE_CHANGED_KEYS": ("delete_changed_keys", True),
     "DELETE_REMOTE": ("delete_remote", True),
     "QUEUE": ("queue", "django_q"),
+    "QUEUE_NAME": ("queue_name", ""),
+    "TASKS_BACKEND": ("tasks_backend", "default"),
+    "SWEEP": ("sweep", "queue"),
     "CALL_LOG_DAYS": ("call_log_days", 30.0),
     "STALE_AFTER": ("stale_after", 180.0),
 }

@@ -45,8 +45,8 @@ def run(*command, **options):
     call_command(*command, stdout=out, **options)
     return out.getvalue()
 
-run("migrate")
-run("migrate", database="rows")
+for name in ORDER:
+    run("migrate", database=name)
 client = Client(headers={"host": "127.0.0.1"})
 client.force_login(User.objects.create_superuser("root"))
 rows = [Contact.objects.create(email=f"p{number}@x.example") for number in range(3)]
@@ -101,11 +101,46 @@ assert "1 created" in run("conversion_import", "contacts", "more.csv")
 """
 
 
-@pytest.mark.skipif(
+QUEUE = """
+from django_q.models import OrmQ, Schedule
+from conversion_sync.models import Wakeup
+from conversion_sync.queues.django_q import SWEEP, run_drain
+
+assert Schedule.objects.using("default").filter(name=SWEEP).count() == 1
+Schedule.objects.all().delete()
+for name in ORDER:
+    run("migrate", database=name)
+assert Schedule.objects.filter(name=SWEEP).count() == 1
+
+assert [task.func() for task in OrmQ.objects.all()] == [Schedule.objects.get().func]
+run_drain()
+assert {each.sync_status for each in rows[0].__class__.objects.all()} == {Status.SYNCED}
+
+settings.CONVERSION_SYNC["QUEUE"] = "none"
+run("migrate")
+assert not Schedule.objects.filter(name=SWEEP).exists()
+"""
+
+
+on_sqlite = pytest.mark.skipif(
     settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3",
     reason="It makes databases of its own; which one is taken does not depend on their kind.",
 )
+
+
+@on_sqlite
 def test_pages_and_commands_take_the_database_that_the_routers_say(tmp_path):
+    run(ADMIN + COMMANDS, tmp_path)
+
+
+@on_sqlite
+@pytest.mark.parametrize("order", [("default", "rows"), ("rows", "default")])
+def test_drains_are_queued_and_the_sweep_is_scheduled_where_the_queue_is(tmp_path, order):
+    run(QUEUE, tmp_path, order)
+
+
+def run(script, tmp_path, order=("default", "rows")):
+    """Run a script in a site of its own, migrated in this order."""
     environment = {
         **os.environ,
         "ALLOWED_HOSTS": "127.0.0.1",
@@ -117,7 +152,7 @@ def test_pages_and_commands_take_the_database_that_the_routers_say(tmp_path):
         "SECRET_KEY": "only for tests",
         "SECURE_SSL_REDIRECT": "0",
     }
-    command = [sys.executable, "-c", SITE + ADMIN + COMMANDS]
+    command = [sys.executable, "-c", f"ORDER = {order!r}\n{SITE}{script}"]
     done = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=180
     )

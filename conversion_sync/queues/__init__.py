@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 
 from conversion_sync import signals
-from conversion_sync.queues.base import queues, register
+from conversion_sync.conf import conf
+from conversion_sync.queues.base import Queue, queue
 from conversion_sync.queues.wake import wake
 
-__all__ = ["connect"]
+__all__ = ["Queue", "connect"]
+
+logger = logging.getLogger(__name__)
 
 
 def connect() -> None:
     """Listen to changes, and see after each ``migrate`` that the sweep is scheduled."""
-    if apps.is_installed("django_q"):
-        # It can be imported only where it is installed.
-        from conversion_sync.queues import django_q
-
-        register("django_q", django_q)
     signals.changed.connect(wake, dispatch_uid="conversion_sync.wake")
     post_migrate.connect(_schedule, dispatch_uid="conversion_sync.schedule")
+    if conf.queue == "celery":
+        # Its workers, and its beat, know the tasks that were defined when Django was set up.
+        _load("celery")
 
 
 def _schedule(sender: AppConfig, using: str, **kwargs: Any) -> None:
     # Whichever of the two is migrated last finds the tables of both.
-    if sender.label in ("conversion_sync", "django_q"):
-        for queue in queues():
-            queue.schedule_sweep(using)
+    if sender.label not in ("conversion_sync", "django_q"):
+        return
+    for name in _those_with_a_schedule():
+        found = _load(name)
+        if found is not None and hasattr(found, "schedule_sweep"):
+            found.schedule_sweep(using)
+
+
+def _those_with_a_schedule() -> set[str]:
+    """The queue in use; and django-q2, which may still have the sweep of former times."""
+    names = {conf.queue} - {"none"}
+    return names | {"django_q"} if apps.is_installed("django_q") else names
+
+
+def _load(name: str) -> Queue | None:
+    """The queue, unless it can't be had: the checks say why."""
+    try:
+        return queue(name)
+    except ImproperlyConfigured as error:
+        logger.warning("%s", error)
+        return None

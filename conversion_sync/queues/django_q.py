@@ -6,9 +6,11 @@ checks see that the cluster is set so.
 
 from __future__ import annotations
 
-import logging
-import threading
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import partial
 
+from django.core.checks import CheckMessage
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django_q.brokers import Broker
@@ -19,27 +21,15 @@ from django_q.tasks import async_task
 
 from conversion_sync.conf import conf
 from conversion_sync.models.wakeup import Wakeup
-from conversion_sync.queues.wake import savepoint, wake
-from conversion_sync.sync.drain import drain
-from conversion_sync.sync.prune import prune_now_and_then
+from conversion_sync.queues.apart import apart, tried
+from conversion_sync.queues.run import run_drain
+from conversion_sync.queues.savepoint import savepoint
 
-__all__ = ["enqueue", "run_drain", "schedule_sweep"]
+__all__ = ["check", "enqueue", "run_drain", "schedule_sweep"]
 
-logger = logging.getLogger(__name__)
-
+#: The task, ``conversion_sync.queues.run.run_drain``, by the name that the schedules have.
 DRAIN = "conversion_sync.queues.django_q.run_drain"
 SWEEP = "conversion_sync sweep"
-
-#: Seconds for which a save waits for a broker that does not answer.
-BROKER_TIMEOUT = 0.8
-
-
-def run_drain() -> None:
-    """The task: drain, and ask for another drain where there is more to send."""
-    using = router.db_for_write(Wakeup)
-    prune_now_and_then(using)
-    if drain(using=using).go_on:
-        wake(using)
 
 
 def enqueue(using: str = "default") -> bool:
@@ -52,10 +42,16 @@ def enqueue(using: str = "default") -> bool:
         using: the alias of the database that was just written to.
     """
     if not _tasks_are_rows():
-        return _enqueue() if Conf.SYNC else _enqueue_apart()
+        return tried(_put) if Conf.SYNC else apart(_put)
+    put = partial(_put, SameSession())
     if Conf.SYNC or using == Conf.ORM or connections[Conf.ORM].in_atomic_block:
-        return _enqueue(SameSession())
-    return _enqueue_apart(SameSession())
+        return tried(put)
+    return apart(put)
+
+
+def check() -> Sequence[CheckMessage]:
+    """Nothing: ``conversion_sync.checks`` looks at ``Q_CLUSTER``."""
+    return ()
 
 
 def _tasks_are_rows() -> bool:
@@ -78,46 +74,21 @@ class SameSession(ORM):  # type: ignore[misc]  # django-q2 ships no types
             return int(super().enqueue(task))
 
 
-def _enqueue_apart(broker: Broker | None = None) -> bool:
-    """Enqueue in a thread with connections of its own; wait ``BROKER_TIMEOUT`` at most.
-
-    A broker over a network may hang, and any broker may do with its thread's connections what
-    it likes.
-    """
-    taken: list[bool] = []
-
-    def run() -> None:
-        try:
-            taken.append(_enqueue(broker))
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(BROKER_TIMEOUT)
-    if not taken:
-        logger.warning("The broker did not answer; the sweep will send what is due.")
-    return bool(taken and taken[0])
-
-
-def _enqueue(broker: Broker | None = None) -> bool:
-    try:
-        async_task(DRAIN, broker=broker, task_name="conversion_sync drain", group="conversion_sync")
-    except Exception:  # whatever the broker raises, the save has been made
-        logger.warning("The broker is down; the sweep will send what is due.", exc_info=True)
-        return False
-    return True
+def _put(broker: Broker | None = None) -> None:
+    async_task(DRAIN, broker=broker, task_name="conversion_sync drain", group="conversion_sync")
 
 
 def schedule_sweep(using: str) -> None:
     """See that the sweep is scheduled: every minute, once."""
     tables = set(connections[using].introspection.table_names())
-    if not {Schedule._meta.db_table, Wakeup._meta.db_table} <= tables:
+    if Schedule._meta.db_table not in tables:
         return
-    with transaction.atomic(using=using):
-        Wakeup.load(using, lock=True)
+    has_rows = Wakeup._meta.db_table in tables
+    if not has_rows and not _is_apart(using):
+        return
+    with _one_at_a_time(using, has_rows):
         rows = Schedule.objects.using(using).filter(name=SWEEP)
-        if conf.queue != "django_q":
+        if conf.queue != "django_q" or conf.sweep != "queue":
             rows.delete()
             return
         first = rows.order_by("pk").first()
@@ -128,3 +99,26 @@ def schedule_sweep(using: str) -> None:
         elif first.func != DRAIN or rows.count() > 1:
             rows.exclude(pk=first.pk).delete()
             rows.update(func=DRAIN, args=None, kwargs=None)
+
+
+def _is_apart(using: str) -> bool:
+    """Whether the site's routers have the schedules here, and our own rows elsewhere.
+
+    The other database is not looked at: while a test runner makes its databases, what the alias
+    of one that comes later leads to is still the real one.
+    """
+    ours = router.allow_migrate_model(using, Wakeup)
+    return not ours and router.db_for_write(Schedule) == using
+
+
+@contextlib.contextmanager
+def _one_at_a_time(using: str, has_rows: bool) -> Iterator[None]:
+    """A transaction; where our rows are in the same database, one at a time.
+
+    Where they are not, two hosts that migrate at one time may both schedule the sweep; the next
+    ``migrate`` mends that.
+    """
+    with transaction.atomic(using=using):
+        if has_rows:
+            Wakeup.load(using, lock=True)
+        yield

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError
 
 from conversion_sync.conf import conf
 from conversion_sync.queues.base import queue
 from conversion_sync.queues.request import ask
+from conversion_sync.queues.savepoint import savepoint
 
-__all__ = ["savepoint", "wake"]
+__all__ = ["wake"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +22,7 @@ def wake(using: str = "default", **kwargs: Any) -> bool:
 
     A queue or a database that is down is logged: the sweep sends what is due.
     """
-    if not conf.can_send or conf.queue != "django_q":
+    if not conf.can_send or conf.queue == "none":
         return False
     try:
         with savepoint(using):
@@ -32,18 +31,8 @@ def wake(using: str = "default", **kwargs: Any) -> bool:
     except DatabaseError:
         logger.warning("No drain could be asked for; the sweep will do it.", exc_info=True)
         return False
-    return queue(conf.queue).enqueue(using)
-
-
-@contextlib.contextmanager
-def savepoint(using: str) -> Iterator[None]:
-    """What fails in this block leaves a transaction in hand as it was.
-
-    Callbacks of a commit run in autocommit, but in a test, or where another database has a
-    transaction of its own.
-    """
-    if connections[using].in_atomic_block:
-        with transaction.atomic(using=using):
-            yield
-    else:
-        yield
+    try:
+        return queue(conf.queue).enqueue(using)
+    except Exception:  # a site's own may raise whatever it likes: the save has been made
+        logger.warning("The queue failed; the sweep will send what is due.", exc_info=True)
+        return False

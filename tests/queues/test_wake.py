@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django_q.conf import Conf
@@ -138,38 +137,6 @@ def test_where_no_drain_would_help_none_is_asked_for(conversion, settings, setti
 # What is down does not break a save, nor hold it for more than a second
 
 
-@pytest.fixture
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A server that takes connections and never says a word."""
-    done = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.05)
-        taken: list[socket.socket] = []
-
-        def serve() -> None:
-            while not done.is_set():
-                try:
-                    taken.append(server.accept()[0])
-                except TimeoutError:
-                    continue
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield server.getsockname()[1]
-        done.set()
-        thread.join(PROMPT)
-        for connection in taken:
-            connection.close()
-
-
 @pytest.fixture(params=["django_q.brokers.redis_broker.Redis", "project.broker.BoundedRedis"])
 def redis(request, monkeypatch):
     """Have the tasks go to a Redis server at a port."""
@@ -282,8 +249,9 @@ def test_the_task_prunes_the_call_log_now_and_then(conversion):
     assert django_q.DRAIN == DRAIN
 
 
-def test_a_save_where_the_queue_is_not_installed_is_made_all_the_same(monkeypatch):
+def test_a_save_where_the_queue_is_not_installed_is_made_all_the_same(conversion, monkeypatch):
     monkeypatch.setattr(base, "_queues", {})
+    monkeypatch.setattr(apps, "is_installed", lambda name: name != "django_q")
     row = contact()
     assert fresh(row).sync_status == "PENDING"
     with pytest.raises(ImproperlyConfigured, match="django_q is not in INSTALLED_APPS"):

@@ -1,0 +1,61 @@
+"""Queueing in a thread of its own: a broker may hang, and do with its connections what it likes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from django.db import connections
+
+__all__ = ["apart", "tried"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which a save waits for a broker that does not answer.
+BROKER_TIMEOUT = 0.8
+
+#: How many such threads there may be: those that hang end when their broker lets them.
+MOST = 4
+
+_threads: list[threading.Thread] = []
+
+
+def apart(enqueue: Callable[[], object]) -> bool:
+    """Enqueue in a thread with connections of its own; wait ``BROKER_TIMEOUT`` at most.
+
+    Args:
+        enqueue: puts a drain into the queue; what it raises is logged.
+
+    Returns:
+        Whether the queue took it in that time.
+    """
+    _threads[:] = [thread for thread in _threads if thread.is_alive()]
+    if len(_threads) >= MOST:
+        logger.warning("The broker does not answer; the sweep will send what is due.")
+        return False
+    taken: list[bool] = []
+
+    def run() -> None:
+        try:
+            taken.append(tried(enqueue))
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run, name="conversion-queue", daemon=True)
+    _threads.append(thread)
+    thread.start()
+    thread.join(BROKER_TIMEOUT)
+    if not taken:
+        logger.warning("The broker did not answer; the sweep will send what is due.")
+    return bool(taken and taken[0])
+
+
+def tried(enqueue: Callable[[], object]) -> bool:
+    """Enqueue in this thread. Returns whether that was done; what it raises is logged."""
+    try:
+        enqueue()
+    except Exception:  # whatever the broker raises, the save has been made
+        logger.warning("The broker is down; the sweep will send what is due.", exc_info=True)
+        return False
+    return True
