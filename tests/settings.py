@@ -36,3 +36,12 @@ if os.environ.get("USE_TZ") == "0":
 
 # A site whose own models are mirrored.
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.mirrors.shop"]
+
+# What may run the drains, where a test has QUEUE be "django_tasks".
+TASKS = {
+    name: {
+        "BACKEND": f"tests.queues.task_backends.{name.capitalize()}",
+        "QUEUES": ["default", "own"],
+    }
+    for name in ("default", "careless", "down", "hanging")
+}
