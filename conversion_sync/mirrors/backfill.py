@@ -16,7 +16,7 @@ from conversion_sync.mirrors.step import has_past, note_past
 from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.clock import DbNow
 
-__all__ = ["Backfill", "release"]
+__all__ = ["Backfill"]
 
 Kind, State = MirrorLink.Kind, MirrorLink.State
 
@@ -146,19 +146,3 @@ class Backfill:
                 raise _Undo
         except _Undo:
             self.report.add(found)
-
-
-def release(using: str, declared: Declared) -> Report:
-    """Let those leave that wait for a person; who is included again by now stays.
-
-    Others that leave after that are counted anew.
-    """
-    report = Report()
-    states = MirrorState.objects.using(using).filter(mirror=declared.label)
-    primary_key: Any = declared.model._meta.pk
-    held = MirrorLink.objects.using(using).filter(mirror=declared.label, state=State.HELD)
-    while sources := list(held.order_by("pk").values_list("source", flat=True)[:SOURCES]):
-        pks = [primary_key.to_python(source) for source in sources]
-        report.add(render(using, declared, pks, let_leave=True))
-    states.update(released_at=DbNow())
-    return report

@@ -53,8 +53,27 @@ def after_migrate(using: str, plan: Any = (), **kwargs: Any) -> None:
     """The deployment that brings a mirror is its beginning."""
     if router.allow_migrate_model(using, MirrorState) and _is_there(using):
         begin(using, datetime.timedelta(0))
+        _forget_troubles(using)
+
+
+def _forget_troubles(using: str) -> None:
+    """What is wrong with sources of a mirror that is declared no more, nobody can mend."""
+    troubled = MirrorLink.objects.using(using).filter(trouble__isnull=False)
+    troubled.exclude(mirror__in=[*registry.labels()]).update(trouble=None)
 
 
 def _is_there(using: str) -> bool:
-    """Whether the table is: migrations may stop before it."""
-    return MirrorState._meta.db_table in connections[using].introspection.table_names()
+    """Whether the tables are, as the models have them: migrations may stop before."""
+    connection = connections[using]
+    there = connection.introspection.table_names()
+    for model in (MirrorState, MirrorLink, MirrorMark):
+        table = model._meta.db_table
+        if table not in there:
+            return False
+        with connection.cursor() as cursor:
+            columns = connection.introspection.get_table_description(cursor, table)
+        if not {field.column for field in model._meta.concrete_fields} <= {
+            column.name for column in columns
+        }:
+            return False
+    return True

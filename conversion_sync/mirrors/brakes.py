@@ -25,7 +25,9 @@ DAY = datetime.timedelta(days=1)
 
 def hold_back(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     """Have those plans wait whose rows would leave, where they are too many."""
-    leaving = [plan for plan in plans if plan.leaves and plan.had is not None]
+    leaving = [
+        plan for plan in plans if plan.leaves and plan.had is not None and not plan.is_released
+    ]
     if not leaving or declared.on_exit is KEEP:
         return
     links = MirrorLink.objects.using(using).filter(mirror=declared.label)

@@ -17,7 +17,7 @@ __all__ = ["key_of_target", "links_of", "rows_of", "standing_for", "write_links"
 Kind = MirrorLink.Kind
 
 #: What rendering writes of a link.
-COLUMNS = ("state", "row", "key", "reason", "fault", "mapping", "names", "left_at")
+COLUMNS = ("state", "row", "key", "reason", "fault", "mapping", "names", "left_at", "trouble")
 
 
 def links_of(using: str, declared: Declared, sources: Iterable[str]) -> dict[str, MirrorLink]:
@@ -49,6 +49,8 @@ def write_links(
         before: ``said(link)`` of each by its source.
     """
     table: Any = MirrorLink.objects.using(using)
+    for each in links:
+        each.note_trouble()
     changed = [each for each in links if each.pk and said(each) != before[each.source]]
     # Rows may pass from one to the other.
     moved = [each.pk for each in changed if each.row != before[each.source][1]]

@@ -28,6 +28,7 @@ class Plan:
             is.
         is_deferred: what it depends on has changed too, and is rendered first.
         is_held: it would leave, and waits for a person.
+        is_released: it may leave: a person has decided so.
         row: of this app, that it gets.
         had, had_key: the primary key and the key of the row that it had.
         was_in_conflict: another source had the row of that key.
@@ -43,6 +44,7 @@ class Plan:
     is_stuck: bool = False
     is_deferred: bool = False
     is_held: bool = False
+    is_released: bool = False
     row: Any = None
     left: int | None = None
     had: int | None = None
@@ -52,6 +54,7 @@ class Plan:
     def __post_init__(self) -> None:
         self.had, self.had_key = self.link.row, self.link.key
         self.was_in_conflict = self.link.state == State.CONFLICT
+        self.is_released = self.link.state == State.RELEASED
 
     def leave(self, reason: Message, **parameters: Any) -> None:
         """It is to have no row."""

@@ -58,7 +58,6 @@ def render(
     pks: Collection[Any],
     *,
     bulk: bool = True,
-    let_leave: bool = False,
     since: datetime.datetime | None = None,
 ) -> Report:
     """Render these sources of a mirror as they are now, a few statements for all of them.
@@ -66,7 +65,6 @@ def render(
     Args:
         pks: their primary keys, also of those that are gone.
         bulk: nobody waits for the rows.
-        let_leave: a person has decided that those may leave that do.
         since: of engagements: what happened from then on is entered (default: since the mirror
             began).
 
@@ -79,7 +77,7 @@ def render(
                 short_transaction(using),
                 attributed(source="mirror", bulk=bulk, reason=declared.label),
             ):
-                return _Rendering(using, declared, let_leave=let_leave, since=since).of(pks)
+                return _Rendering(using, declared, since=since).of(pks)
         except IntegrityError:
             # Another drain has rendered one of them, or somebody has created a row of a key.
             if not tries_left:
@@ -93,11 +91,10 @@ class _Rendering:
         using: str,
         declared: Declared,
         *,
-        let_leave: bool,
         since: datetime.datetime | None,
     ) -> None:
         self.using, self.declared = using, declared
-        self.let_leave, self.since = let_leave, since
+        self.since = since
         self.reader, self.mapping = Reader(declared), fingerprint(declared)
         self.report = Report()
 
@@ -138,8 +135,7 @@ class _Rendering:
             read_key(plan, self.declared.kind)
 
     def _records(self, plans: Sequence[Plan]) -> dict[Plan, str]:
-        if not self.let_leave:
-            brakes.hold_back(self.using, self.declared, plans)
+        brakes.hold_back(self.using, self.declared, plans)
         assign(self.using, self.declared, plans)
         made = write_rows(self.using, self.declared, plans)
         leave(self.using, self.declared, plans)

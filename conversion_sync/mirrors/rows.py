@@ -17,8 +17,8 @@ from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.snapshots import MODELS, read_key, wanted
-from conversion_sync.models import Company, MirrorLink, SubscriptionChange
-from conversion_sync.models.attribution import attribution
+from conversion_sync.models import Company, MirrorLink, MirrorState, SubscriptionChange
+from conversion_sync.models.attribution import attribution, on_behalf_of
 from conversion_sync.models.clock import db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
@@ -239,7 +239,20 @@ def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     rows = {pk: key for pk, key in rows.items() if key not in passed}
     if declared.on_exit is KEEP or not rows:
         return
+    released = {plan.left for plan in plans if plan.is_released}
+    by_itself = {pk: key for pk, key in rows.items() if pk not in released}
+    by_person = {pk: key for pk, key in rows.items() if pk in released}
+    _take_away(using, declared, by_itself)
+    if by_person:
+        states = MirrorState.objects.using(using).filter(mirror=declared.label)
+        who = states.values_list("released_by", flat=True).first() or ""
+        with on_behalf_of(who):
+            _take_away(using, declared, by_person)
+
+
+def _take_away(using: str, declared: Declared, rows: Mapping[int, str | None]) -> None:
     if declared.on_exit is DELETE:
+        model: Any = MODELS[declared.kind]
         model._default_manager.using(using).filter(pk__in=[*rows]).delete()
     else:
         SubscriptionChange.opt_out(using, [key for key in rows.values() if key])
@@ -250,7 +263,9 @@ def _say_why(using: str, plan: Plan) -> None:
     link.state = State.EXCLUDED if plan.reading else State.GONE
     link.reason, link.key, link.names = plan.leaves, "", []
     if plan.had is not None or link.left_at is None:
-        link.left_at = db_now(using) if plan.had is not None else None
+        # What a person let leave is not counted: the decision was made of all of them.
+        is_counted = plan.had is not None and not plan.is_released
+        link.left_at = db_now(using) if is_counted else None
 
 
 def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str]:

@@ -99,16 +99,17 @@ def _alone(using: str, pk: int) -> int:
 
 def _record(using: str, mark: MirrorMark, fault: str) -> None:
     """Have the sources of a mark, where it is one by itself, say what was raised."""
+    said = {"fault": fault, "trouble": MirrorLink.Trouble.FAULT}
     for declared, lookup in _concerned(mark):
         if not lookup and mark.source:
             MirrorLink.objects.using(using).update_or_create(
                 mirror=declared.label,
                 source=mark.source,
-                defaults={"fault": fault},
+                defaults=said,
                 create_defaults={
                     "kind": declared.kind,
                     "state": MirrorLink.State.EXCLUDED,
-                    "fault": fault,
+                    **said,
                 },
             )
 

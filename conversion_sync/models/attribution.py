@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
-__all__ = ["Attribution", "attributed", "attribution", "in_bulk"]
+__all__ = ["Attribution", "attributed", "attribution", "in_bulk", "on_behalf_of"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ def attributed(
             passes it has checked the permission and asked for the reason.
     """
     token = _attribution.set(Attribution(requested_by, source, reason, bulk, override))
+    try:
+        yield
+    finally:
+        _attribution.reset(token)
+
+
+@contextlib.contextmanager
+def on_behalf_of(name: str) -> Iterator[None]:
+    """What is changed in this block, the person of this name has asked for."""
+    token = _attribution.set(replace(attribution(), requested_by=name))
     try:
         yield
     finally:

@@ -19,6 +19,7 @@ class MirrorState(models.Model):
     began_at = InstantField(_("began at"), default=timezone.now)
     #: A person has let rows leave: those that left before are counted no more.
     released_at = InstantField(_("released at"), null=True, default=None)
+    released_by = models.CharField(_("released by"), max_length=150, blank=True, default="")
     #: Where the backfill that was stopped goes on.
     cursor = models.JSONField(_("cursor"), null=True, default=None)
     backfilled_at = InstantField(_("last backfill"), null=True, default=None)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connections, models
 from django.db.models import QuerySet
 
-__all__ = ["EXACT", "Count", "about", "table_sizes", "up_to"]
+__all__ = ["EXACT", "Count", "about", "counts_up_to", "table_sizes", "up_to"]
 
 #: So many rows are counted one by one.
 EXACT = 10_000
@@ -55,6 +55,19 @@ def up_to(most: int, rows: QuerySet[Any]) -> Count:
     """Count the rows, but no more than ``most``; then there are at least one more."""
     found = rows.order_by()[: most + 1].count()
     return Count(found, found <= most)
+
+
+def counts_up_to(most: int, *several: QuerySet[Any]) -> Sequence[int]:
+    """Count the rows of each, but no more than one more than ``most`` of it: one query for all."""
+    parts, parameters, using = [], list[Any](), several[0].db
+    for number, rows in enumerate(several):
+        some = rows.order_by().values("pk")[: most + 1]
+        sql, given = some.query.get_compiler(using).as_sql()
+        parts.append(f"(SELECT COUNT(*) FROM ({sql}) counted_{number})")  # noqa: S608  # Django's
+        parameters += given
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", parameters)
+        return [int(count) for count in cursor.fetchone()]
 
 
 def about(rows: QuerySet[Any], estimate: int | None) -> Count:

@@ -92,6 +92,8 @@ def facts(seen: Overview, using: str, *, detailed: bool = True) -> Facts:
         retrying=retrying,
         moving=moving,
         marks=seen.marks,
+        faulty=seen.faulty,
+        leaving=seen.leaving,
         seconds_left=None if found is None else found.seconds_for(moving),
         troubles=[trouble.label for trouble in seen.troubles],
     )

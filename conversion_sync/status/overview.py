@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conversion_sync.conf import conf
-from conversion_sync.models import ChannelState, MirrorMark
+from conversion_sync.models import ChannelState, MirrorLink, MirrorMark
 from conversion_sync.models.clock import db_now
 from conversion_sync.status.counts import KindState, count_kinds
-from conversion_sync.status.estimates import EXACT
+from conversion_sync.status.estimates import EXACT, counts_up_to
 from conversion_sync.status.last_drain import LastDrain, last_drain
 from conversion_sync.sync.gate import Gate, GateState
 from conversion_sync.sync.turns import label_of
@@ -41,6 +41,8 @@ class Overview:
             as long: nobody is working.
         marks: changes of the site's own models that no mirror has looked at; not counted further
             than a little above ``EXACT``.
+        faulty: of the site's own models, what can't be mirrored as it is; counted likewise.
+        leaving: rows that would leave, with so many others that a person decides; counted likewise.
     """
 
     now: datetime.datetime
@@ -52,6 +54,8 @@ class Overview:
     has_key: bool
     working: bool
     marks: int = 0
+    faulty: int = 0
+    leaving: int = 0
 
     @property
     def due(self) -> int:
@@ -76,6 +80,7 @@ def overview(using: str = "default", kinds: Sequence[KindState] | None = None) -
     kinds = count_kinds(using) if kinds is None else kinds
     now = db_now(using)
     last = last_drain(using, now)
+    marks, faulty, leaving = _of_mirrors(using)
     return Overview(
         now=now,
         kinds=kinds,
@@ -85,7 +90,20 @@ def overview(using: str = "default", kinds: Sequence[KindState] | None = None) -
         enabled=conf.enabled,
         has_key=bool(conf.api_key),
         working=_somebody_works(kinds, last, now),
-        marks=MirrorMark.objects.using(using).order_by()[: EXACT + 1].count(),
+        marks=marks,
+        faulty=faulty,
+        leaving=leaving,
+    )
+
+
+def _of_mirrors(using: str) -> Sequence[int]:
+    """Marks, what can't be mirrored as it is, and rows that would leave."""
+    trouble, links = MirrorLink.Trouble, MirrorLink.objects.using(using)
+    return counts_up_to(
+        EXACT,
+        MirrorMark.objects.using(using),
+        links.filter(trouble__in=(trouble.FAULT, trouble.UNUSABLE)),
+        links.filter(trouble=trouble.HELD),
     )
 
 

@@ -127,6 +127,23 @@ TABLE: list[tuple[str, Tone, dict[str, Any]]] = [
     ),
     ("3 rows need a person; all else is in Conversion.", Tone.BAD, {"failed": 2, "in_doubt": 1}),
     (
+        "1 row would leave and waits for a decision; all else is in Conversion.",
+        Tone.BAD,
+        {"leaving": 1},
+    ),
+    (
+        "3 rows need a person; 20 rows would leave and wait for a decision; 2 records of your own "
+        "models can't be used as they are. Sending: 4 rows.",
+        Tone.BAD,
+        {"failed": 3, "leaving": 20, "faulty": 2, "moving": 4},
+    ),
+    (
+        "Paused by anna since 16:58: 1 row waits, nothing is lost; 1 record of your own models "
+        "can't be used as it is.",
+        Tone.OFF,
+        {"gate": PAUSED, "moving": 1, "faulty": 1},
+    ),
+    (
         "1 row needs a person, 24 more wait for that; all else is in Conversion.",
         Tone.BAD,
         {"failed": 1, "held": 24},

@@ -14,7 +14,8 @@ from django.utils.dateparse import parse_date, parse_datetime
 from tqdm import tqdm
 
 from conversion_sync.management.stopping import on_signal
-from conversion_sync.mirrors.backfill import Backfill, release
+from conversion_sync.mirrors.backfill import Backfill
+from conversion_sync.mirrors.decisions import release
 from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import Report

@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
 from conversion_sync.management.words import gate_words, obstacle
-from conversion_sync.models import Status
+from conversion_sync.mirrors.figures import Figures, figures
+from conversion_sync.models import MirrorLink, Status
 from conversion_sync.models.database import database
 from conversion_sync.status.facts import facts
 from conversion_sync.status.overview import Overview, overview
@@ -20,6 +21,18 @@ from conversion_sync.status.spans import span
 from conversion_sync.status.verdict import Verdict, verdict
 
 __all__ = ["Command"]
+
+Trouble = MirrorLink.Trouble
+
+#: What is wrong with sources, as the columns are called.
+TROUBLES = {
+    Trouble.FAULT: "faults",
+    Trouble.UNUSABLE: "unusable",
+    Trouble.NO_KEY: "without key",
+    Trouble.CONFLICT: "conflicts",
+    Trouble.WAITING: "waiting",
+    Trouble.HELD: "held",
+}
 
 #: The exit status when rows are due and nobody sends them.
 NOBODY_WORKS = 2
@@ -40,23 +53,25 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         using = options["database"]
-        state = overview(using)
+        state, mirrors = overview(using), figures(using)
         found = verdict(facts(state, using))
         if options["json"]:
-            self.stdout.write(DjangoJSONEncoder(indent=2).encode(_as_json(state, found)))
+            self.stdout.write(DjangoJSONEncoder(indent=2).encode(_as_json(state, found, mirrors)))
         else:
-            for line in (*_table(state), "", *_verdict(found), *_sentences(state)):
+            lines = (*_table(state), *_mirrors(mirrors), "", *_verdict(found), *_sentences(state))
+            for line in lines:
                 self.stdout.write(line)
         if state.enabled and not state.working:
             sys.exit(NOBODY_WORKS)
 
 
-def _as_json(state: Overview, found: Verdict) -> dict[str, Any]:
+def _as_json(state: Overview, found: Verdict, mirrors: Sequence[Figures]) -> dict[str, Any]:
     return {
         "verdict": {**dataclasses.asdict(found), "is_good": found.is_good},
         **dataclasses.asdict(state),
         "due": state.due,
         "oldest_due": state.oldest.oldest_due if state.oldest else None,
+        "mirrors": [dataclasses.asdict(mirror) for mirror in mirrors],
     }
 
 
@@ -75,8 +90,29 @@ def _table(state: Overview) -> Iterator[str]:
         yield _row([kind.label, *numbers, f"{kind.retrying:,}", in_all])
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"{cells[0]:<22}" + "".join(f"{cell:>12}" for cell in cells[1:])
+def _mirrors(mirrors: Sequence[Figures]) -> Iterator[str]:
+    """A line for each mirror, and what to do about those rows that are held."""
+    if not mirrors:
+        return
+    troubles = [each for each in Trouble if any(one.troubles.get(each) for one in mirrors)]
+    yield ""
+    widest = max(22, *(len(one.mirror) + 2 for one in mirrors))
+    named = [TROUBLES[each] for each in troubles]
+    yield _row(["mirror", "followed", "mirrored", "to look at", *named], widest)
+    for one in mirrors:
+        numbers = [one.followed, one.mirrored, one.marks]
+        numbers += [one.troubles.get(each, 0) for each in troubles]
+        yield _row([one.mirror, *(f"{number:,}" for number in numbers)], widest)
+    for one in mirrors:
+        if held := one.troubles.get(Trouble.HELD):
+            yield (
+                f"{held:,} rows of {one.mirror} would leave: too many not to ask. See why in the "
+                f"admin, and decide there, or: manage.py conversion_mirror {one.mirror} --let-leave"
+            )
+
+
+def _row(cells: Sequence[str], first: int = 22) -> str:
+    return f"{cells[0]:<{first}}" + "".join(f"{cell:>12}" for cell in cells[1:])
 
 
 def _verdict(found: Verdict) -> Iterator[str]:

@@ -36,6 +36,8 @@ class Facts:
         seconds_left: what sending those will take, if it goes on as in the last minutes; None if
             nobody can tell.
         marks: changes of the site's own models that no mirror has looked at.
+        faulty: of the site's own models, what can't be mirrored until a person corrects it.
+        leaving: rows of mirrors that would leave, and wait for a person.
         troubles: what the rows are called of which nothing is sent because something fails.
     """
 
@@ -56,6 +58,8 @@ class Facts:
     moving: int = 0
     seconds_left: float | None = None
     marks: int = 0
+    faulty: int = 0
+    leaving: int = 0
     troubles: Sequence[str] = ()
 
     @property
@@ -65,8 +69,8 @@ class Facts:
 
     @property
     def for_a_person(self) -> int:
-        """Rows that need a person."""
-        return self.failed + self.in_doubt
+        """Rows that need a person, and what of the site's own models does."""
+        return self.failed + self.in_doubt + self.faulty + self.leaving
 
     @property
     def waiting(self) -> int:

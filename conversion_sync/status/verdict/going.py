@@ -23,15 +23,12 @@ def troubled(facts: Facts) -> Verdict | None:
 
 
 def for_a_person(facts: Facts) -> Verdict | None:
-    """Whether any row needs a person; and what goes on besides."""
+    """Whether anything needs a person; and what goes on besides."""
     if not facts.for_a_person:
         return None
-    words = need(facts.for_a_person)
     if not facts.detailed:
-        return Verdict(Tone.BAD, f"{words}.")
-    if facts.held:
-        more = ngettext("%s more waits for that", "%s more wait for that", facts.held)
-        words = f"{words}, {more % grouped(facts.held)}"
+        return Verdict(Tone.BAD, f"{need(facts)}.")
+    words = need(facts, held=facts.held)
     rest = on_the_way(facts)
     words = f"{words}. {rest.words}" if rest else f"{words}; {_('all else is in Conversion.')}"
     return Verdict(Tone.BAD, words)
