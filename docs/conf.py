@@ -13,13 +13,13 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
 
 project = "django-conversion-sync"
-author = copyright = "its authors"  # noqa: A001  # Sphinx calls it so
+author = copyright = "its authors"  # Sphinx calls it so
 version = release = conversion_sync.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"{project} {version}"
-# What the pages show comes from this machine alone: no search service, no fonts or scripts of others.
+# What the pages show comes from this machine alone: no search service, no others' fonts or scripts.
 html_show_sphinx = False
 
 # The anchors of headings, as GitHub makes them.
