@@ -12,6 +12,7 @@ from django.db.models.signals import post_migrate
 from conversion_sync import signals
 from conversion_sync.conf import conf
 from conversion_sync.queues.base import Queue, queue
+from conversion_sync.queues.forks import use_no_inherited_pools
 from conversion_sync.queues.wake import wake
 
 __all__ = ["Queue", "connect"]
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 def connect() -> None:
     """Listen to changes, and see after each ``migrate`` that the sweep is scheduled."""
+    use_no_inherited_pools()
     signals.changed.connect(wake, dispatch_uid="conversion_sync.wake")
     post_migrate.connect(_schedule, dispatch_uid="conversion_sync.schedule")
     if conf.queue == "celery":
