@@ -79,12 +79,13 @@ def _put(broker: Broker | None = None) -> None:
 
 
 def schedule_sweep(using: str) -> None:
-    """See that the sweep is scheduled: every minute, once."""
+    """See that the sweep is scheduled: every minute, once, as long as this app has its tables."""
     tables = set(connections[using].introspection.table_names())
     if Schedule._meta.db_table not in tables:
         return
     has_rows = Wakeup._meta.db_table in tables
     if not has_rows and not _is_apart(using):
+        Schedule.objects.using(using).filter(name=SWEEP).delete()
         return
     with _one_at_a_time(using, has_rows):
         rows = Schedule.objects.using(using).filter(name=SWEEP)

@@ -90,3 +90,11 @@ def test_a_site_without_django_q_needs_no_sweep(schedules, monkeypatch):
     queues.connect()
     queues._schedule(apps.get_app_config("conversion_sync"), using="default")
     assert not schedules.exists()
+
+
+def test_once_the_apps_tables_are_gone_nothing_is_scheduled(schedules, monkeypatch):
+    there = connections["default"].introspection.table_names()
+    left = [name for name in there if not name.startswith("conversion_sync_")]
+    monkeypatch.setattr(connections["default"].introspection, "table_names", lambda: left)
+    schedule_sweep("default")
+    assert not schedules.exists()
