@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,13 +11,9 @@ from pathlib import Path
 import pytest
 
 from conversion_sync.sandbox import Sandbox
-
-#: Seconds for all that a site of its own needs, and for one command.
-LIMIT, COMMAND_LIMIT = 1200, 300
+from tests.installation.kit import LIMIT, Environment, run
 
 pytestmark = [pytest.mark.installation, pytest.mark.timeout(LIMIT)]
-
-ROOT = Path(__file__).resolve().parents[2]
 
 SETTINGS = """
 INSTALLED_APPS += ["django_q", "conversion_sync"]
@@ -57,38 +52,11 @@ def pythons() -> list[str]:
     return [path for version, path in sorted(found.items()) if (3, 11) <= version <= (3, 13)]
 
 
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("dist")
-    run([sys.executable, "-m", "build", "--wheel", "--outdir", str(target), str(ROOT)], ROOT)
-    [built] = target.glob("*.whl")
-    return built
-
-
-def run(command: list[str], cwd: Path, **more: str) -> str:
-    # Nothing of this checkout's settings may reach the site.
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "PYTHONPATH")
-    }
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=inherited | more,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_LIMIT,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).resolve().name)
 def test_the_wheel_works_in_a_site_of_its_own(python: str, wheel: Path, tmp_path: Path):
-    run([python, "-m", "venv", str(tmp_path / "venv")], tmp_path)
-    own = str(tmp_path / "venv" / "bin" / "python")
-    run([own, "-m", "pip", "install", "--quiet", str(wheel)], tmp_path)
+    environment = Environment(tmp_path / "venv", python)
+    environment.install(str(wheel))
+    own = environment.python
     run([own, "-m", "django", "startproject", "site_of_its_own", "."], tmp_path)
     with Sandbox() as box:
         settings = tmp_path / "site_of_its_own" / "settings.py"

@@ -1,0 +1,57 @@
+"""Sites of their own: environments, commands in them, and the database that they leave."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+__all__ = ["COMMAND_LIMIT", "LIMIT", "ROOT", "Environment", "inherited", "run", "schema"]
+
+#: Seconds for all that a site of its own needs, and for one command.
+LIMIT, COMMAND_LIMIT = 1200, 300
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def inherited() -> dict[str, str]:
+    """This process's environment, without this checkout's settings: none may reach a site."""
+    ours = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "PYTHONPATH", "USE_TZ")
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def run(command: list[str], cwd: Path, **more: str) -> str:
+    """What a command prints; it has to succeed."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=inherited() | more,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_LIMIT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class Environment:
+    """A virtual environment."""
+
+    def __init__(self, folder: Path, python: str) -> None:
+        self.folder = folder
+        self.python = str(folder / "bin" / "python")
+        run([python, "-m", "venv", str(folder)], folder.parent)
+
+    def install(self, *what: str) -> None:
+        """Install these, by pip."""
+        pip = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run([*pip, *what], self.folder)
+
+
+def schema(database: Path) -> set[tuple[str, str, str, str]]:
+    """What an SQLite database is made of: kind, table, name, and how it was made."""
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("SELECT type, tbl_name, name, sql FROM sqlite_master")
+        return {(str(kind), str(table), str(name), str(sql)) for kind, table, name, sql in rows}
