@@ -40,7 +40,8 @@ REMEMBERED: dict[str, list[tuple[str, object]]] = {
     "postgresql": [
         ("SHOW statement_timeout", "987s"),
         (
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND pid = pg_backend_pid()",
+            "SELECT count(*) FROM pg_locks "
+            "WHERE locktype = 'advisory' AND objid = 4711 AND pid = pg_backend_pid()",
             1,
         ),
     ],
