@@ -126,7 +126,7 @@ def test_a_mistake_in_a_call_is_logged_without_the_key(monkeypatch, caplog):
 
     body = json.dumps({"success": True, "data": {"email": "a@x.example"}, "key": KEY}).encode()
     answer = b"HTTP/1.1 200 X\r\nX: %s\r\nContent-Length: %d\r\n\r\n" % (KEY.encode(), len(body))
-    monkeypatch.setattr("conversion_sync.api.v1.parse_contact", mistaken)
+    monkeypatch.setattr("conversion_sync.api.v1.requests.parse_contact", mistaken)
     logged = []
     handler = logging.Handler()
     handler.emit = lambda record: logged.append(record.exc_info)  # type: ignore[method-assign]  # a stand-in

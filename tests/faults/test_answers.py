@@ -115,7 +115,7 @@ def test_a_mistake_of_ours_in_one_call_of_several_touches_no_other(
     def parse(envelope: Any) -> Any:
         return real(envelope) if next(calls) else 1 // 0
 
-    monkeypatch.setattr(v1, "parse_engagement", parse)
+    monkeypatch.setattr("conversion_sync.api.v1.requests.parse_engagement", parse)
     drain_now()
     found = Engagement.objects.values_list("sync_status", "last_error_code")
     assert sorted(found) == [(SYNCED, "")] * 3 + [(UNCONFIRMED, "BUG")]
