@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conversion_sync.api.error_codes import code_for_status
 from conversion_sync.api.errors import (
     ApiError,
     ContentRefused,
@@ -18,7 +19,6 @@ from conversion_sync.api.errors import (
     ServerError,
     Unavailable,
     api_error_class,
-    code_for_status,
     is_documented,
 )
 from conversion_sync.api.item_errors import item_errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from conversion_sync.api.errors import ErrorCode, code_for_status
+from conversion_sync.api.error_codes import ErrorCode, code_for_status
 from conversion_sync.sandbox.answering import Answering
 from conversion_sync.sandbox.faults import Fault
 from conversion_sync.sandbox.replies import Reply, failure

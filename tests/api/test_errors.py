@@ -3,6 +3,7 @@ import pickle
 import pytest
 
 from conversion_sync.api import errors
+from conversion_sync.api.error_codes import code_for_status
 from conversion_sync.api.errors import (
     ApiError,
     ConfigurationError,
@@ -18,7 +19,6 @@ from conversion_sync.api.errors import (
     Unauthorized,
     ValidationFailed,
     api_error_class,
-    code_for_status,
 )
 
 
