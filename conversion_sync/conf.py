@@ -9,13 +9,13 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from django.conf import settings
 
-__all__ = ["SETTINGS", "Kind", "Setting", "conf"]
+__all__ = ["SETTINGS", "ValueKind", "Setting", "conf"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Kind(Generic[T]):
+class ValueKind(Generic[T]):
     """What the values of a setting have in common.
 
     Attributes:
@@ -42,8 +42,8 @@ def _is_path(value: str) -> bool:
     return len(parts) > 1 and all(part.isidentifier() for part in parts)
 
 
-def _choice(*choices: str) -> Kind[str]:
-    return Kind(
+def _choice(*choices: str) -> ValueKind[str]:
+    return ValueKind(
         "E005",
         f"Make it one of {', '.join(map(repr, choices))}.",
         lambda value: value in choices,
@@ -54,28 +54,28 @@ def _choice(*choices: str) -> Kind[str]:
 #: The queues that this app comes with.
 QUEUES = ("django_q", "django_tasks", "celery", "none")
 
-QUEUE = Kind(
+QUEUE = ValueKind(
     "E005",
     f"Make it one of {', '.join(map(repr, QUEUES))}, or the dotted path of a queue of your own.",
     lambda value: value in QUEUES or (isinstance(value, str) and _is_path(value)),
     str,
 )
-NAME = Kind("E006", "Make it a string.", lambda value: isinstance(value, str), str)
-NUMBER = Kind("E003", "Make it a number above 0.", _is_positive, float)
-WHOLE = Kind(
+NAME = ValueKind("E006", "Make it a string.", lambda value: isinstance(value, str), str)
+NUMBER = ValueKind("E003", "Make it a number above 0.", _is_positive, float)
+WHOLE = ValueKind(
     "E003",
     "Make it a whole number above 0.",
     lambda value: _is_positive(value) and value == int(value),
     int,
 )
-SWITCH = Kind("E004", "Make it True or False.", lambda value: isinstance(value, bool), bool)
-KEY = Kind(
+SWITCH = ValueKind("E004", "Make it True or False.", lambda value: isinstance(value, bool), bool)
+KEY = ValueKind(
     "E006",
     "Make it a string.",
     lambda value: value is None or isinstance(value, str),
     lambda value: str(value or "").strip(),
 )
-ADDRESS = Kind(
+ADDRESS = ValueKind(
     "E006",
     "Make it a string.",
     lambda value: isinstance(value, str),
@@ -95,7 +95,7 @@ class Setting(Generic[T]):
     """
 
     def __init__(
-        self, name: str, default: object, kind: Kind[T], doc: str, *, is_secret: bool = False
+        self, name: str, default: object, kind: ValueKind[T], doc: str, *, is_secret: bool = False
     ) -> None:
         self.name, self.default, self.kind = name, default, kind
         self.doc, self.is_secret = doc, is_secret

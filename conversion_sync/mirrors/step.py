@@ -39,7 +39,7 @@ NAME = "mirror"
 MARKS, SOURCES = 200, 200
 
 #: Seconds for which one step goes on.
-MOMENT = 0.1
+STEP_SECONDS = 0.1
 
 
 def waiting(using: str) -> QuerySet[Any]:
@@ -49,7 +49,7 @@ def waiting(using: str) -> QuerySet[Any]:
 
 def step(using: str) -> int:
     """Go on for a moment. Returns the number of marks and sources dealt with."""
-    end, done = time.monotonic() + MOMENT, 0
+    end, done = time.monotonic() + STEP_SECONDS, 0
     begin(using)
     while time.monotonic() < end:
         if not (dealt := _once(using)):

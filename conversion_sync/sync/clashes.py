@@ -22,7 +22,7 @@ from conversion_sync.sync.waiting import release_behind
 
 __all__ = ["Clash", "clashes", "holder_of", "look_again"]
 
-STEP = 500
+ROWS_AT_ONCE = 500
 
 
 def look_again(model: Any, using: str, pks: Collection[int]) -> None:
@@ -40,7 +40,7 @@ def _look_again(rows: QuerySet[Any]) -> None:
     model: type[Record] = rows.model
     with short_transaction(rows.db):
         locked = locking(rows.order_by("pk"), skip_locked=True)
-        pks = list(locked.values_list("pk", flat=True)[:STEP])
+        pks = list(locked.values_list("pk", flat=True)[:ROWS_AT_ONCE])
         failed = model.take_keys(rows.db, pks)
     if failed:
         signals.row_failed.send_robust(sender=model, pks=failed)
@@ -57,7 +57,7 @@ class Clash:
 def clashes(model: Any, using: str = "default") -> Iterator[Clash]:
     """The rows without a key, each with the row that holds it."""
     waiting = model.unmarked.using(using).filter(key=None, last_error_code=ErrorCode.KEY_CLASH)
-    for other in waiting.order_by("pk").iterator(chunk_size=STEP):
+    for other in waiting.order_by("pk").iterator(chunk_size=ROWS_AT_ONCE):
         holder = holder_of(other)
         if holder is not None:
             yield Clash(holder, other)

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 #: By so much two looks at the clock may differ without anybody having set it.
 JITTER = datetime.timedelta(seconds=1)
 
-CHUNK, FEW = 1000, 20
+ROWS_AT_ONCE, FEW = 1000, 20
 
 #: A backoff is doubled no more often than that.
 DOUBLINGS = 40
@@ -144,7 +144,8 @@ def _ahead(
 def _bring_back(rows: QuerySet[Any], to: datetime.datetime) -> int:
     """Have the rows due at that time; those that somebody holds are left alone."""
     count, last = 0, 0
-    while pks := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+    following = rows.order_by("pk").values_list("pk", flat=True)
+    while pks := list(following.filter(pk__gt=last)[:ROWS_AT_ONCE]):
         count, last = count + _write(rows, pks, to), pks[-1]
     return count
 

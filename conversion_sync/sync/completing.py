@@ -31,7 +31,7 @@ __all__ = ["Disagreement", "Fault", "after_migrate", "complete", "disagreements"
 logger = logging.getLogger(__name__)
 
 #: So many rows are looked through by one query, and so many contacts are mended at once.
-STEP, MENDED = 20_000, 500
+ROWS_AT_ONCE, MENDED = 20_000, 500
 
 Rows = QuerySet[Any]
 
@@ -84,7 +84,7 @@ def _in_steps(rows: Rows) -> Iterator[Rows]:
     """The rows in the order of their primary keys, so many at a time."""
     left = rows
     while True:
-        ends = left.order_by("pk").values_list("pk", flat=True)[STEP - 1 : STEP]
+        ends = left.order_by("pk").values_list("pk", flat=True)[ROWS_AT_ONCE - 1 : ROWS_AT_ONCE]
         end = next(iter(ends), None)
         if end is None:
             yield left

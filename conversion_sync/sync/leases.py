@@ -7,7 +7,7 @@ import time
 from conversion_sync.api.errors import Withheld
 from conversion_sync.conf import conf
 
-__all__ = ["WORDS", "Lease", "clocks"]
+__all__ = ["HELD_TOO_LONG", "Lease", "clocks"]
 
 
 def clocks() -> tuple[float, ...]:
@@ -39,8 +39,8 @@ class Lease:
             Withheld: it may not.
         """
         if self.left() < conf.call_deadline:
-            raise Withheld(WORDS)
+            raise Withheld(HELD_TOO_LONG)
 
 
 #: Said of what a worker held for too long before it was to be sent.
-WORDS = "Its worker had stopped for a while; it is claimed anew."
+HELD_TOO_LONG = "Its worker had stopped for a while; it is claimed anew."

@@ -13,7 +13,7 @@ from conversion_sync.models.clock import DbNow, db_now
 
 __all__ = ["prune", "prune_now_and_then"]
 
-CHUNK = 2000
+ROWS_AT_ONCE = 2000
 EVERY = datetime.timedelta(hours=1)
 
 #: So long it is known which sources of mirrors have gone: they are counted for a day.
@@ -44,7 +44,7 @@ def prune(days: float | None = None, using: str = "default", most: int | None = 
 def _delete(old: QuerySet[Any], most: int | None) -> int:
     done, all_of = 0, old.model._default_manager.using(old.db)
     pks = old.order_by("pk").values_list("pk", flat=True)
-    while (most is None or done < most) and (few := list(pks[:CHUNK])):
+    while (most is None or done < most) and (few := list(pks[:ROWS_AT_ONCE])):
         done += all_of.filter(pk__in=few).delete()[0]
     return done
 

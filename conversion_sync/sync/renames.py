@@ -27,13 +27,13 @@ from conversion_sync.sync.transactions import short_transaction
 __all__ = ["Renames", "waiting"]
 
 #: Companies that are dealt with together, contacts found at once, and those of one transaction.
-COMPANIES, WINDOW, CHUNK = 100, 20_000, 500
+COMPANIES, WINDOW, ROWS_AT_ONCE = 100, 20_000, 500
 
 #: Seconds for which one step goes on.
-MOMENT = 0.1
+STEP_SECONDS = 0.1
 
 #: Seconds after which contacts that others had locked are looked at again.
-REST = 1.0
+LOCKED_AGAIN_AFTER = 1.0
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Renames:
 
     def step(self) -> int:
         """Go on for a moment. Returns the number of contacts and companies dealt with."""
-        end, done = time.monotonic() + MOMENT, 0
+        end, done = time.monotonic() + STEP_SECONDS, 0
         while time.monotonic() < end:
             current = self._pass = self._pass or self._begin()
             if current is None:
@@ -98,7 +98,7 @@ class Renames:
     @retried
     def _finish(self, current: _Pass) -> int:
         """Take the marks off, where nothing was missed and no other name has come."""
-        self._again_at |= dict.fromkeys(current.missed, time.monotonic() + REST)
+        self._again_at |= dict.fromkeys(current.missed, time.monotonic() + LOCKED_AGAIN_AFTER)
         seen = current.marks.keys() - current.missed
         with short_transaction(self.using):
             rows = locking(waiting(self.using).filter(pk__in=seen).order_by("pk"), skip_locked=True)
@@ -106,7 +106,7 @@ class Renames:
             done = [pk for pk, mark in marks.items() if mark == current.marks[pk]]
             waiting(self.using).filter(pk__in=done).update(renamed_revision=None)
         # Somebody holds the others: their names are looked at when that is over.
-        self._again_at |= dict.fromkeys(seen - {*done}, time.monotonic() + REST)
+        self._again_at |= dict.fromkeys(seen - {*done}, time.monotonic() + LOCKED_AGAIN_AFTER)
         return len(done)
 
 
@@ -117,7 +117,7 @@ def _chunks(using: str, companies: Sequence[int]) -> Iterator[Sequence[int]]:
     while True:
         window = rows.filter(pk__gt=last).order_by("pk")
         pks = list(window.values_list("pk", flat=True)[:WINDOW])
-        yield from in_chunks(pks, CHUNK)
+        yield from in_chunks(pks, ROWS_AT_ONCE)
         if len(pks) < WINDOW:
             return
         last = pks[-1]

@@ -12,7 +12,7 @@ from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["forget", "orphan_opt_outs", "rows_to_forget"]
 
-STEP = 5000
+ROWS_AT_ONCE = 5000
 
 
 def rows_to_forget(kind: str, using: str = "default") -> int:
@@ -34,7 +34,7 @@ def forget(
     model: Any = RECORDS[kind]
     done = last = 0
     rows = model.objects.using(using).order_by("pk")
-    while pks := list(rows.filter(pk__gt=last).values_list("pk", flat=True)[:STEP]):
+    while pks := list(rows.filter(pk__gt=last).values_list("pk", flat=True)[:ROWS_AT_ONCE]):
         last = pks[-1]
         count = rows.order_by().filter(pk__gte=pks[0], pk__lte=last).mark(**model.FORGOTTEN)
         done += count

@@ -17,8 +17,8 @@ from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.state import BULK
 
 __all__ = [
+    "FAILED_AFTER",
     "GONE",
-    "PATIENCE",
     "arrived",
     "failed",
     "free",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 #: A row is FAILED for its faults only after so long.
-PATIENCE = datetime.timedelta(days=1)
+FAILED_AFTER = datetime.timedelta(days=1)
 
 #: Why a row that outlived all its leases has failed.
 GONE = stored(Message.WORKERS_STOPPED)
@@ -86,7 +86,7 @@ def has_had_enough(row: Any, clock: Callable[[], datetime.datetime]) -> bool:
     return (
         row.attempts + 1 >= conf.max_attempts
         and row.failing_since is not None
-        and clock() - row.failing_since >= PATIENCE
+        and clock() - row.failing_since >= FAILED_AFTER
     )
 
 

@@ -31,10 +31,10 @@ NAME = "upgrade"
 MODELS: Mapping[str, type[Record]] = {"sent companies": Company, "sent contacts": Contact}
 
 #: Rows of one transaction.
-CHUNK = 200
+ROWS_AT_ONCE = 200
 
 #: Seconds for which one step goes on.
-MOMENT = 0.1
+STEP_SECONDS = 0.1
 
 #: Between two looks at all rows.
 PAUSE = datetime.timedelta(hours=1)
@@ -48,7 +48,7 @@ def waiting(using: str) -> QuerySet[Upgrade]:
 
 def step(using: str) -> int:
     """Go on for a moment. Returns the number of rows that were looked at."""
-    end, done = time.monotonic() + MOMENT, 0
+    end, done = time.monotonic() + STEP_SECONDS, 0
     while time.monotonic() < end and (some := _look(using)):
         done += some
     return done
@@ -62,7 +62,7 @@ def _look(using: str) -> int:
             return 0
         rows: Any = MODELS[rest.name].unmarked.using(using).filter(sent_payload__isnull=False)
         following = rows.filter(pk__gt=rest.cursor).order_by("pk")
-        sent = dict(following.values_list("pk", "sent_payload")[:CHUNK])
+        sent = dict(following.values_list("pk", "sent_payload")[:ROWS_AT_ONCE])
         if not sent:
             _finish(rest)
             return 1

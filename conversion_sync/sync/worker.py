@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 POLL, SWEEP = 0.4, 60.0
 
 #: Seconds: the first and the longest wait for a database that is gone.
-PATIENCE, PATIENCE_MAX = 1.0, 30.0
+RETRY_AFTER, RETRY_AFTER_MAX = 1.0, 30.0
 
 
 def push(
@@ -66,17 +66,17 @@ class Worker:
         """Work until ``stop``. A database that is gone is waited for."""
         if not conf.can_send:
             logger.warning("Nothing is sent: ENABLED is off, or API_KEY is missing.")
-        patience = PATIENCE
+        wait = RETRY_AFTER
         while not self._stopped.is_set():
             try:
                 self._turn()
             except (OperationalError, InterfaceError) as error:
-                logger.warning("The database failed: %s. Again in %.0f s.", error, patience)
+                logger.warning("The database failed: %s. Again in %.0f s.", error, wait)
                 close_broken()
-                self._stopped.wait(patience)
-                patience = min(PATIENCE_MAX, patience * 2)
+                self._stopped.wait(wait)
+                wait = min(RETRY_AFTER_MAX, wait * 2)
             else:
-                patience = PATIENCE
+                wait = RETRY_AFTER
                 self._stopped.wait(self._poll)
 
     def _turn(self) -> None:

@@ -207,7 +207,7 @@ def test_a_worker_waits_for_a_database_that_is_gone(conversion, monkeypatch, cap
         return real(**options)
 
     monkeypatch.setattr(worker_module, "drain", drain)
-    monkeypatch.setattr(worker_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(worker_module, "RETRY_AFTER", 0.05)
     Contact.objects.create(email="ann@x.example")
     worker = Worker(poll=0.05)
 

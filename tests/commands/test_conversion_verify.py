@@ -167,7 +167,7 @@ def test_without_a_key_there_is_nobody_to_ask(pushed, settings, given):
 def test_others_write_while_it_asks_for_more_rows_than_are_read_at_once(
     more, conversion, monkeypatch
 ):
-    monkeypatch.setattr(conversion_verify, "STEP", 2)
+    monkeypatch.setattr(conversion_verify, "ROWS_AT_ONCE", 2)
     with in_bulk():
         Contact.objects.bulk_create(Contact(email=f"{n}@x.example") for n in range(5))
 

@@ -24,7 +24,7 @@ from conversion_sync.sync.kinds.contact import Contacts
 from conversion_sync.sync.kinds.engagement import Engagements
 from conversion_sync.sync.loop import Loop
 from conversion_sync.sync.settle import expire_engagements
-from conversion_sync.sync.states import PATIENCE
+from conversion_sync.sync.states import FAILED_AFTER
 from tests.kit import (
     ANN,
     BOB,
@@ -389,7 +389,7 @@ def test_a_row_that_breaks_the_server_is_isolated_and_fails_in_the_end(conversio
     for _ in range(25):
         push()
         Contact.unmarked.exclude(failing_since=None).update(
-            failing_since=db_now("default") - 2 * PATIENCE
+            failing_since=db_now("default") - 2 * FAILED_AFTER
         )
         ApiGate.write("default", blocked_until=None)
         later()
@@ -466,9 +466,9 @@ def test_no_try_counts_during_an_outage(conversion):
 @pytest.mark.parametrize(
     ("attempts", "since", "status"),
     [
-        (11, 2 * PATIENCE, Status.FAILED),
-        (11, PATIENCE / 2, Status.PENDING),
-        (10, 2 * PATIENCE, Status.PENDING),
+        (11, 2 * FAILED_AFTER, Status.FAILED),
+        (11, FAILED_AFTER / 2, Status.PENDING),
+        (10, 2 * FAILED_AFTER, Status.PENDING),
     ],
 )
 def test_a_row_fails_after_enough_counted_tries_over_a_day(conversion, attempts, since, status):
@@ -678,7 +678,7 @@ def test_a_lease_that_ran_out_is_a_try_and_the_row_is_sent(conversion):
 
 def test_a_row_that_kills_its_workers_fails_in_the_end(conversion):
     row = contact()
-    claimed(row, seconds=-1, attempts=11, failing_since=db_now("default") - 2 * PATIENCE)
+    claimed(row, seconds=-1, attempts=11, failing_since=db_now("default") - 2 * FAILED_AFTER)
     report = push()
     assert (fresh(row).sync_status, fresh(row).last_error_code) == (Status.FAILED, "NO_ANSWER")
     assert report.failed == 1

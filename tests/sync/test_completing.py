@@ -131,7 +131,7 @@ def test_what_agrees_is_left_alone(conversion):
 
 
 def test_steps_pass_over_no_row(monkeypatch):
-    monkeypatch.setattr(completing, "STEP", 3)
+    monkeypatch.setattr(completing, "ROWS_AT_ONCE", 3)
     monkeypatch.setattr(completing, "MENDED", 2)
     rows = [contact(f"p{number}@x.example", subscription_status=IN) for number in range(10)]
     Contact.unmarked.filter(pk=rows[4].pk).delete()

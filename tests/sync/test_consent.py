@@ -24,7 +24,7 @@ from conversion_sync.sync.kinds.subscription import most_guarded
 from conversion_sync.sync.loop import perform
 from conversion_sync.sync.resync import forget, orphan_opt_outs, rows_to_forget
 from conversion_sync.sync.run import Run
-from conversion_sync.sync.states import PATIENCE
+from conversion_sync.sync.states import FAILED_AFTER
 from tests.kit import (
     ANN,
     BOB,
@@ -914,7 +914,7 @@ def test_an_opt_out_that_is_refused_needs_a_person_and_still_stands(conversion):
 def test_an_opt_out_is_tried_for_as_long_as_it_takes(conversion):
     row = synced_contact()
     subscribe(row, "UNSUBSCRIBED")
-    write(last(), attempts=50, failing_since=db_now("default") - PATIENCE / 2)
+    write(last(), attempts=50, failing_since=db_now("default") - FAILED_AFTER / 2)
     conversion.fail("500", path=BATCH)
     push()
     assert log() == [("UNSUBSCRIBED", "PENDING")]

@@ -307,7 +307,7 @@ def test_of_successes_in_a_row_one_in_a_moment_is_written(
     gate.report(None)
     with django_assert_num_queries(0):
         gate.report(None)
-    monkeypatch.setattr("conversion_sync.sync.gate.gate.MOMENT", 0.0)
+    monkeypatch.setattr("conversion_sync.sync.gate.gate.SUCCESS_STANDS", 0.0)
     with django_assert_num_queries(1):
         gate.report(None)
 

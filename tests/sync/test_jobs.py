@@ -64,9 +64,9 @@ def run_job(action: Action, model: type[Any] = Contact, **arguments: Any) -> Any
 
 @pytest.fixture
 def small_steps(monkeypatch):
-    monkeypatch.setattr(steps, "STEP", 2)
-    monkeypatch.setattr(comparing, "ASKING_STEP", 2)
-    monkeypatch.setattr(steps, "MOMENT", 0)
+    monkeypatch.setattr(steps, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(comparing, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(steps, "STEP_SECONDS", 0)
 
 
 def step(run: Run) -> int:
@@ -84,7 +84,7 @@ def test_a_job_works_off_all_its_rows_and_says_so(conversion, small_steps):
 
 
 def test_what_only_writes_does_not_wait_for_the_calls_between_two_steps(small_steps, monkeypatch):
-    monkeypatch.setattr(steps, "MOMENT", 60)
+    monkeypatch.setattr(steps, "STEP_SECONDS", 60)
     many(5)
     job = jobs.start(Action.SYNC_NOW, Contact)
     assert step(Run("default", 60)) == 5

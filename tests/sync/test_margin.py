@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from conversion_sync.sync.gate.margin import NARROWEST, QUIET, STEP, WIDEST, margin, widened
+from conversion_sync.sync.gate.margin import NARROWEST, QUIET, WIDENING, WIDEST, margin, widened
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -38,10 +38,10 @@ def test_each_429_widens_it_up_to_the_widest():
         extra = widened(extra, NOW, NOW)
         steps.append(extra)
     most = WIDEST - NARROWEST
-    assert steps == pytest.approx([STEP, 3 * STEP, most, most, most])
+    assert steps == pytest.approx([WIDENING, 3 * WIDENING, most, most, most])
     assert margin(extra, NOW, NOW) == pytest.approx(WIDEST)
 
 
 def test_after_a_quiet_while_a_429_adds_less_than_right_after_another():
-    assert widened(0.3, ago(10 * QUIET), NOW) == pytest.approx(STEP)
-    assert widened(0.3, ago(QUIET), NOW) == pytest.approx(0.3 + STEP)
+    assert widened(0.3, ago(10 * QUIET), NOW) == pytest.approx(WIDENING)
+    assert widened(0.3, ago(QUIET), NOW) == pytest.approx(0.3 + WIDENING)

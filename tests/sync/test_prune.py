@@ -35,7 +35,7 @@ def test_the_caller_may_name_the_days():
 
 
 def test_many_lines_go_in_steps_and_no_more_than_asked_for(monkeypatch):
-    monkeypatch.setattr(prune_module, "CHUNK", 2)
+    monkeypatch.setattr(prune_module, "ROWS_AT_ONCE", 2)
     for _ in range(7):
         line(40 * DAY)
     assert prune(most=3) == 4

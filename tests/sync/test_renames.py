@@ -123,7 +123,7 @@ def test_a_stale_instance_takes_no_mark_off(conversion, staff):
 
 
 def test_it_is_spread_in_chunks_and_goes_on_where_it_was(conversion, monkeypatch):
-    monkeypatch.setattr(renames, "CHUNK", 2)
+    monkeypatch.setattr(renames, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(renames, "WINDOW", 4)
     acme = company(company_name="Acme")
     Contact.objects.bulk_create([Contact(email=f"c{n}@x.example", company=acme) for n in range(9)])
@@ -132,7 +132,7 @@ def test_it_is_spread_in_chunks_and_goes_on_where_it_was(conversion, monkeypatch
     pending = Contact.objects.filter(sync_status=Status.PENDING)
     passes, seen = Renames("default"), []
     clock = iter(range(1000))
-    monkeypatch.setattr(renames, "MOMENT", 1.5)
+    monkeypatch.setattr(renames, "STEP_SECONDS", 1.5)
     monkeypatch.setattr(renames, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     while passes.step():
         seen.append(pending.count())

@@ -37,7 +37,7 @@ def _on_an_idle_machine(monkeypatch):
     monkeypatch.setattr(slots, "LATE", LONG)
     monkeypatch.setattr(call, "TOO_LATE", LONG)
     monkeypatch.setattr(base, "STALE", LONG)
-    monkeypatch.setattr(gate, "MOMENT", LONG)
+    monkeypatch.setattr(gate, "SUCCESS_STANDS", LONG)
 
 
 def made(queries: CaptureQueriesContext) -> list[str]:

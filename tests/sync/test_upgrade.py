@@ -327,7 +327,7 @@ def many(old: Old, count: int) -> list[int]:
 
 
 def test_it_goes_through_more_rows_than_one_step_has(old, conversion, monkeypatch):
-    monkeypatch.setattr(upgrade, "CHUNK", 3)
+    monkeypatch.setattr(upgrade, "ROWS_AT_ONCE", 3)
     many(old, 8)
     old.upgrade()
     assert anything_ready()
@@ -336,8 +336,8 @@ def test_it_goes_through_more_rows_than_one_step_has(old, conversion, monkeypatc
 
 
 def test_begun_again_it_goes_on(old, conversion, monkeypatch):
-    monkeypatch.setattr(upgrade, "CHUNK", 3)
-    monkeypatch.setattr(upgrade, "MOMENT", 0.0)
+    monkeypatch.setattr(upgrade, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(upgrade, "STEP_SECONDS", 0.0)
     many(old, 8)
     old.upgrade()
     upgrade._look("default")

@@ -29,7 +29,7 @@ from conversion_sync.sync.kinds import RECORDS
 from conversion_sync.sync.run import Run
 
 #: Rows that are read at once.
-STEP = 500
+ROWS_AT_ONCE = 500
 
 
 THE_SAME = "the same"
@@ -151,17 +151,17 @@ def _in_order(rows: Any) -> Iterator[Any]:
 
     On SQLite, an open cursor has the database as it was, and can't write once others have.
     """
-    few = list(rows[:STEP])
+    few = list(rows[:ROWS_AT_ONCE])
     while few:
         yield from few
-        few = list(rows.filter(pk__gt=few[-1].pk)[:STEP])
+        few = list(rows.filter(pk__gt=few[-1].pk)[:ROWS_AT_ONCE])
 
 
 def _sampled(rows: Any, size: int) -> Iterator[Any]:
     """So many rows, at random."""
     pks = sorted(rows.order_by("?").values_list("pk", flat=True)[:size])
-    for start in range(0, len(pks), STEP):
-        yield from rows.filter(pk__in=pks[start : start + STEP])
+    for start in range(0, len(pks), ROWS_AT_ONCE):
+        yield from rows.filter(pk__in=pks[start : start + ROWS_AT_ONCE])
 
 
 def _unknown_there(comparison: Comparison, using: str) -> SubscriptionChange | None:

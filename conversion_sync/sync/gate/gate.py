@@ -22,7 +22,7 @@ from conversion_sync.sync.transactions import short_transaction
 __all__ = ["Gate"]
 
 #: Seconds for which a success that was written stands for those that follow.
-MOMENT = 1.0
+SUCCESS_STANDS = 1.0
 
 
 class Gate:
@@ -68,13 +68,13 @@ class Gate:
     def report(self, error: ConversionError | None) -> None:
         """Learn from the end of a call; None is a success.
 
-        Of successes that come one after the other only one in a `MOMENT` is written, as long as the
-        gate has nothing that a success ends.
+        Of successes that come one after the other only one in so many seconds is written
+        (`SUCCESS_STANDS`), as long as the gate has nothing that a success ends.
         """
         now = time.monotonic()
         if effect(error) is not Effect.OK:
             self._success_at = None
-        elif self._is_clear and self._success_at is not None and now - self._success_at < MOMENT:
+        elif self._has_just_succeeded(now):
             return
         match effect(error):
             case Effect.OK:
@@ -146,6 +146,11 @@ class Gate:
     def lift(self, closure: Closure) -> None:
         """Open what was closed, where it is still the same closure."""
         lift(self.using, closure)
+
+    def _has_just_succeeded(self, now: float) -> bool:
+        """Whether a success that was written stands for one of now."""
+        at = self._success_at
+        return self._is_clear and at is not None and now - at < SUCCESS_STANDS
 
     def _row(self) -> ApiGate:
         """The row as it is, or as it would be made."""

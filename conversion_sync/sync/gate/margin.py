@@ -10,7 +10,7 @@ __all__ = ["WIDEST", "margin", "widened"]
 NARROWEST, WIDEST = 0.15, 0.6
 
 #: What the first 429 adds; each further one doubles what is there, and adds as much again.
-STEP = 0.1
+WIDENING = 0.1
 
 #: Seconds without a 429 in which half of what was added is taken back.
 QUIET = 60.0
@@ -31,7 +31,7 @@ def margin(extra: float, widened_at: datetime.datetime | None, now: datetime.dat
 
 def widened(extra: float, widened_at: datetime.datetime | None, now: datetime.datetime) -> float:
     """What is added from now on, after one more 429; the arguments are those of `margin`."""
-    return min(WIDEST - NARROWEST, 2 * _left(extra, widened_at, now) + STEP)
+    return min(WIDEST - NARROWEST, 2 * _left(extra, widened_at, now) + WIDENING)
 
 
 def _left(extra: float, widened_at: datetime.datetime | None, now: datetime.datetime) -> float:

@@ -17,7 +17,7 @@ from conversion_sync.sync.transactions import short_transaction
 __all__ = ["compare"]
 
 #: Rows in one step.
-ASKING_STEP = 8
+ROWS_AT_ONCE = 8
 
 #: So many findings are kept, opt-outs before others; more are only counted.
 FINDINGS = 1000
@@ -32,7 +32,7 @@ def compare(run: Run, held: HeldJob, at_once: int) -> Delivery[int]:
     Args:
         at_once: no more calls at once than that.
     """
-    rows = held.rows(held.next(min(at_once, ASKING_STEP)))
+    rows = held.rows(held.next(min(at_once, ROWS_AT_ONCE)))
     compared = yield from comparisons([] if run.is_over() else list(rows.order_by("pk")))
     if not compared:
         held.let_go()

@@ -22,10 +22,10 @@ __all__ = ["deliver"]
 logger = logging.getLogger(__name__)
 
 #: Rows in one step.
-STEP = 500
+ROWS_AT_ONCE = 500
 
 #: Seconds for which steps that only write follow one another.
-MOMENT = 0.1
+STEP_SECONDS = 0.1
 
 
 def deliver(run: Run, at_once: int) -> Delivery[int]:
@@ -36,7 +36,7 @@ def deliver(run: Run, at_once: int) -> Delivery[int]:
     Args:
         at_once: no more calls at once than that.
     """
-    end, done = time.monotonic() + MOMENT, 0
+    end, done = time.monotonic() + STEP_SECONDS, 0
     while held := take_job(run.using):
         rows = yield from _step(run, held, at_once)
         done += rows
@@ -64,7 +64,7 @@ def _step(run: Run, held: HeldJob, at_once: int) -> Delivery[int]:
 def _write(held: HeldJob) -> int:
     job = held.job
     with short_transaction(held.using), held.on_behalf():
-        pks = held.lock(held.next(STEP))
+        pks = held.lock(held.next(ROWS_AT_ONCE))
         if not pks:
             return 0
         affected = act(Action(job.action), held.rows(pks), job.arguments)

@@ -15,7 +15,7 @@ from conversion_sync.api.request import Answer as Ended
 from conversion_sync.api.workers import Job, Workers
 from conversion_sync.sync.call_log import log_calls
 from conversion_sync.sync.deliveries import Answer, Calls
-from conversion_sync.sync.leases import WORDS
+from conversion_sync.sync.leases import HELD_TOO_LONG
 from conversion_sync.sync.loop.call import TICK, CallSlot, SlotInbox, is_silent, make_call
 from conversion_sync.sync.loop.running import Running, carries_rows, is_probe
 from conversion_sync.sync.remote import client
@@ -73,7 +73,7 @@ class CallsInFlight:
         self._calling.append(running)
         for index, request in enumerate(step.requests):
             if late and not late.isdisjoint(step.pks[index]):
-                self._end_unsent(running, index, Withheld(WORDS))
+                self._end_unsent(running, index, Withheld(HELD_TOO_LONG))
                 continue
             asked = None if running.crowds_nobody else self._asked
             slot = CallSlot(slots[index], self._setback, asked)

@@ -72,8 +72,8 @@ def ended(*args, **kwargs):
 
 
 def test_a_job_shows_how_far_it_is_until_it_is_finished(admin, conversion, monkeypatch):
-    monkeypatch.setattr(steps, "STEP", 2)
-    monkeypatch.setattr(steps, "MOMENT", 0)
+    monkeypatch.setattr(steps, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(steps, "STEP_SECONDS", 0)
     for number in range(5):
         contact(f"c{number}@x.example")
     job = begun(reason="<b>why</b>")
