@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from django.conf import settings
 
-__all__ = ["SETTINGS", "ValueKind", "Setting", "conf"]
+__all__ = ["SETTINGS", "Setting", "ValueKind", "conf"]
 
 T = TypeVar("T")
 

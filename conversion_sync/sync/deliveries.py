@@ -14,7 +14,7 @@ from conversion_sync.api import ConversionError
 from conversion_sync.api.request import Request
 from conversion_sync.sync.claim import Claim
 
-__all__ = ["Answer", "Calls", "Delivery", "Shut", "SlotsNeeded"]
+__all__ = ["Answer", "Calls", "Delivery", "NoSlot", "SlotsNeeded"]
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Calls:
     on_answers: Callable[[Mapping[int, Answer[Any]]], None] | None = None
 
 
-class Shut(Exception):
+class NoSlot(Exception):
     """The gate lets nothing through for ``wait`` seconds; None: until somebody acts."""
 
     def __init__(self, wait: float | None) -> None:
@@ -72,5 +72,5 @@ class Shut(Exception):
         self.wait = wait
 
 
-#: ``Shut`` is thrown into one whose calls the gate does not let through.
+#: ``NoSlot`` is thrown into one whose calls the gate does not let through.
 Delivery: TypeAlias = Generator[SlotsNeeded | Calls, Sequence[Answer[Any]], T]

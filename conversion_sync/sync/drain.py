@@ -145,10 +145,10 @@ def _send_all(run: Run, turns: Turns) -> bool:
         except (OperationalError, InterfaceError) as error:
             _keep_answers(run, loop, error)
             continue
-        if loop.shut is not None:
-            if not _wait_out(run, loop.shut.wait):
+        if loop.no_slot is not None:
+            if not _wait_out(run, loop.no_slot.wait):
                 break
-            loop.shut = None
+            loop.no_slot = None
         elif run.is_over():
             break
         elif gave:

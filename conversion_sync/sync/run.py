@@ -12,7 +12,7 @@ from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import SyncedModel
 from conversion_sync.sync.claim import Claim
-from conversion_sync.sync.deliveries import Calls, Delivery, Shut
+from conversion_sync.sync.deliveries import Calls, Delivery, NoSlot
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.outcomes import Decision, Effect, Outcome, effect
 from conversion_sync.sync.retry import retried_for_a_lease
@@ -94,7 +94,7 @@ class Run:
             return True
         try:
             [answer] = yield Calls([ask_for_nobody()], is_probe=True)
-        except Shut:
+        except NoSlot:
             return False
         probed = effect(answer.error)
         # Who is refused everything learns nothing of a refusal, but something of a fault.

@@ -13,7 +13,7 @@ from conversion_sync.models import ApiGate, Company, Contact, Status
 from conversion_sync.models.clock import db_now
 from conversion_sync.records.change import Change
 from conversion_sync.sync.compare import Field, State, compare, compare_many, next_push, take_theirs
-from conversion_sync.sync.deliveries import Shut
+from conversion_sync.sync.deliveries import NoSlot
 from conversion_sync.sync.run import Run
 from tests.kit import (
     ANN,
@@ -164,7 +164,7 @@ def test_a_gate_that_opens_in_time_is_waited_for(conversion):
 def test_a_gate_that_stays_shut_is_said(conversion):
     synced_contact()
     ApiGate.write("default", blocked_until=db_now("default") + 10 * MINUTE)
-    with pytest.raises(Shut):
+    with pytest.raises(NoSlot):
         list(compare_many(Contact.objects.all(), Run("default", 20)))
 
 

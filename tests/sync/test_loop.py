@@ -20,7 +20,7 @@ from conversion_sync.models import ApiCall, ApiGate, Contact
 from conversion_sync.models.clock import db_now
 from conversion_sync.sync import remote
 from conversion_sync.sync.claim import Claim
-from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
+from conversion_sync.sync.deliveries import Answer, Calls, Delivery, NoSlot, SlotsNeeded
 from conversion_sync.sync.gate import BREAKER, Gate
 from conversion_sync.sync.loop import Loop, Running, perform
 from conversion_sync.sync.loop.call import CallSlot
@@ -283,14 +283,14 @@ def test_no_call_begins_when_the_time_of_the_run_is_over(conversion):
         yield Calls([api.get_contact(NOBODY)])
         yield Calls([api.get_contact(NOBODY)])
 
-    with pytest.raises(Shut):
+    with pytest.raises(NoSlot):
         perform(Run("default", 0.3), delivery())
     assert len(conversion.calls) == 1
 
 
 def test_a_gate_that_opens_too_late_lets_nothing_through(conversion, run):
     Gate().report(RateLimited("no", retry_after=30))
-    with pytest.raises(Shut) as caught:
+    with pytest.raises(NoSlot) as caught:
         perform(run, ask())
     assert 28 < (caught.value.wait or 0) <= 30
     assert conversion.calls == []
@@ -306,7 +306,7 @@ def test_a_gate_that_shuts_while_a_slot_is_waited_for_lets_nothing_through(conve
         return slots
 
     run.gate.take = take.__get__(run.gate)
-    with pytest.raises(Shut):
+    with pytest.raises(NoSlot):
         perform(run, ask())
     assert conversion.calls == []
 
@@ -413,7 +413,7 @@ def test_after_an_outage_a_harmless_call_goes_first(conversion, run):
 def test_a_probe_that_fails_shuts_the_gate_again(conversion, run):
     breaker_opens()
     conversion.fail("500")
-    with pytest.raises(Shut) as caught:
+    with pytest.raises(NoSlot) as caught:
         perform(run, ask())
     assert 0 < (caught.value.wait or 0) <= 2
     assert len(conversion.calls) == 1
@@ -429,6 +429,6 @@ def test_a_probe_that_is_refused_for_its_content_shows_that_the_api_works(conver
 def test_a_probe_that_says_the_key_is_wrong_closes_the_gate(conversion, run):
     breaker_opens()
     conversion.fail("401")
-    with pytest.raises(Shut) as caught:
+    with pytest.raises(NoSlot) as caught:
         perform(run, ask())
     assert caught.value.wait is None

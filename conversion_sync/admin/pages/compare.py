@@ -33,7 +33,7 @@ from conversion_sync.sync.compare import (
     take_theirs,
 )
 from conversion_sync.sync.consent import take_remote_opt_out
-from conversion_sync.sync.deliveries import Shut
+from conversion_sync.sync.deliveries import NoSlot
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import CallInTransaction
 
@@ -205,10 +205,10 @@ def _ask(row: Any) -> Comparison:
     run = Run(database(), SLOT_SECONDS)
     try:
         found = next(compare_many([row], run, give_way=False), None)
-    except Shut as shut:
+    except NoSlot as no_slot:
         raise CannotCompare(
             _("The gate lets no call through now."), _("The dashboard says why.")
-        ) from shut
+        ) from no_slot
     except ConfigurationError as error:
         raise CannotCompare(str(error)) from error
     except CallInTransaction as error:

@@ -24,7 +24,7 @@ from conversion_sync.sync.compare import Comparison, State, compare_many
 from conversion_sync.sync.completing import MENDED, disagreements, mend
 from conversion_sync.sync.consent import take_remote_opt_out
 from conversion_sync.sync.consent.reentry import opt_outs_again
-from conversion_sync.sync.deliveries import Shut
+from conversion_sync.sync.deliveries import NoSlot
 from conversion_sync.sync.kinds import RECORDS
 from conversion_sync.sync.run import Run
 
@@ -114,10 +114,10 @@ class Command(BaseCommand):
                 for comparison in compare_many(left, Run(using, float("inf"))):
                     bar.update(1)
                     yield comparison
-        except Shut as shut:
+        except NoSlot as no_slot:
             raise CommandError(
                 "The gate is closed or paused; see `manage.py conversion_status`."
-            ) from shut
+            ) from no_slot
 
     def _report(
         self, comparison: Comparison, counts: Counter[str], options: dict[str, Any]

@@ -15,7 +15,7 @@ from conversion_sync.models import Contact
 from conversion_sync.models.record import Record
 from conversion_sync.models.state import PERSON
 from conversion_sync.sync.compare.comparison import Comparison, compare
-from conversion_sync.sync.deliveries import Calls, Delivery, Shut
+from conversion_sync.sync.deliveries import Calls, Delivery, NoSlot
 from conversion_sync.sync.kinds import KINDS
 from conversion_sync.sync.loop import perform
 from conversion_sync.sync.run import Run
@@ -56,7 +56,7 @@ def compare_many(
         give_way: ask nothing while a row that a person waits for is ready.
 
     Raises:
-        Shut: the gate stays shut for longer than the run has time.
+        NoSlot: the gate stays shut for longer than the run has time.
     """
     left = iter(rows)
     while not run.is_over() and (few := list(islice(left, max(1, conf.concurrency)))):
@@ -76,10 +76,10 @@ def _when_open(run: Run, rows: Sequence[Record]) -> list[Comparison]:
     while len(found) < len(rows):
         try:
             found += perform(run, comparisons(rows[len(found) :]))
-        except Shut as shut:
-            if shut.wait is None or shut.wait > run.time_left():
+        except NoSlot as no_slot:
+            if no_slot.wait is None or no_slot.wait > run.time_left():
                 raise
-            time.sleep(shut.wait)
+            time.sleep(no_slot.wait)
     return found
 
 

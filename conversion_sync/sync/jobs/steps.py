@@ -8,7 +8,7 @@ import time
 from django.db import transaction
 from django.db.models import F
 
-from conversion_sync.sync.deliveries import Delivery, Shut
+from conversion_sync.sync.deliveries import Delivery, NoSlot
 from conversion_sync.sync.error_text import in_words
 from conversion_sync.sync.jobs.actions import Action, act
 from conversion_sync.sync.jobs.comparing import compare
@@ -51,7 +51,7 @@ def _step(run: Run, held: HeldJob, at_once: int) -> Delivery[int]:
         if held.job.action == Action.COMPARE:
             return (yield from compare(run, held, at_once))
         return _write(held)
-    except Shut:
+    except NoSlot:
         held.let_go()
         raise
     except Exception as error:  # the edge of the worker: the job records it

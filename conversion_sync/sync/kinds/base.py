@@ -20,7 +20,7 @@ from conversion_sync.models import SyncedModel
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.claim import Claim, claim_rows
-from conversion_sync.sync.deliveries import Delivery, Shut, SlotsNeeded
+from conversion_sync.sync.deliveries import Delivery, NoSlot, SlotsNeeded
 from conversion_sync.sync.error_text import in_words
 from conversion_sync.sync.look import NEVER, WINDOW, Seen, batch_of, look
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide
@@ -193,7 +193,7 @@ class Kind:
     def _send(self, run: Run, claim: Claim) -> Delivery[None]:
         try:
             yield from self.send(run, claim)
-        except (Shut, ConfigurationError):  # neither sends anything
+        except (NoSlot, ConfigurationError):  # neither sends anything
             run.settle(claim, _all(claim, Outcome(Decision.HOLD)))
             raise
         except Exception as error:  # the edge of the worker: the rows record it

@@ -11,7 +11,7 @@ from conversion_sync.api.errors import ApiError, ErrorCode, api_error_class
 from conversion_sync.api.request import Request
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.sync.claim import Claim, renew
-from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
+from conversion_sync.sync.deliveries import Answer, Calls, Delivery, NoSlot, SlotsNeeded
 from conversion_sync.sync.kinds.base import Kind
 from conversion_sync.sync.outcomes import Decision, Effect, Outcome, effect, splits
 from conversion_sync.sync.payloads import Payload
@@ -66,7 +66,7 @@ class _Batch:
             return part
         try:
             yield SlotsNeeded()
-        except Shut:
+        except NoSlot:
             self.parts.append(part)
             raise
         rest = [pk for each in self.parts for pk in each]

@@ -14,7 +14,7 @@ from conversion_sync.api.request import Request
 from conversion_sync.models import Deletion
 from conversion_sync.sync import consent
 from conversion_sync.sync.claim import Claim, renew
-from conversion_sync.sync.deliveries import Answer, Calls, Delivery, Shut, SlotsNeeded
+from conversion_sync.sync.deliveries import Answer, Calls, Delivery, NoSlot, SlotsNeeded
 from conversion_sync.sync.kinds.base import Rows
 from conversion_sync.sync.kinds.singles import Singles
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide_deletion, is_stray
@@ -92,9 +92,9 @@ class Deletions(Singles):
         """Ask for the records of which a 404 that is not the API's said nothing."""
         try:
             yield SlotsNeeded(len(strays))
-        except Shut as shut:
+        except NoSlot as no_slot:
             yield from self.settle(run, claim, strays)
-            raise shut
+            raise no_slot
         kept = renew(claim, [row.pk for row, _ in strays])
         strays = [(row, answer) for row, answer in strays if row.pk in kept]
         if not strays:

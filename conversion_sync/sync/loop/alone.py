@@ -18,7 +18,7 @@ def perform(run: Run, delivery: Delivery[T]) -> T:
     """Run one delivery alone. Returns its result.
 
     Raises:
-        Shut: the gate lets nothing through in the time of the run.
+        NoSlot: the gate lets nothing through in the time of the run.
         ConfigurationError: the key or the URL can't be used.
         CallInTransaction: this thread has a transaction open.
         Exception: what the delivery raises.

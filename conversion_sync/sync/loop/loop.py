@@ -8,7 +8,7 @@ from functools import partial
 
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
-from conversion_sync.sync.deliveries import Calls, Delivery, Shut, SlotsNeeded
+from conversion_sync.sync.deliveries import Calls, Delivery, NoSlot, SlotsNeeded
 from conversion_sync.sync.gate import Slots
 from conversion_sync.sync.loop.call import TICK
 from conversion_sync.sync.loop.calls import CallsInFlight
@@ -29,13 +29,13 @@ class Loop:
         on_end: told of each delivery that has ended.
 
     Attributes:
-        shut: why the gate lets nothing through, since that was last set to None.
+        no_slot: why the gate lets nothing through, since that was last set to None.
     """
 
-    shut: Shut | None
+    no_slot: NoSlot | None
 
     def __init__(self, run: Run, on_end: Callable[[Running], None] = lambda running: None) -> None:
-        self.run, self.shut = run, None
+        self.run, self.no_slot = run, None
         self._on_end = on_end
         self._waiting: list[Running] = []
         self._probing: Running | None = None
@@ -76,8 +76,8 @@ class Loop:
                 break
             try:
                 wait = self._have_slots(slots_of(running.step))
-            except Shut as shut:
-                self._close(shut)
+            except NoSlot as no_slot:
+                self._refuse(no_slot)
                 continue
             except (ConfigurationError, CallInTransaction) as error:
                 self._waiting.remove(running)
@@ -106,11 +106,11 @@ class Loop:
         while late and self._probing is None:
             try:
                 wait = self._have_slots(1)
-            except (Shut, ConfigurationError, CallInTransaction) as error:
+            except (NoSlot, ConfigurationError, CallInTransaction) as error:
                 while late:
                     late.popleft().put(None)
-                if isinstance(error, Shut):
-                    self._close(error)
+                if isinstance(error, NoSlot):
+                    self._refuse(error)
                 return None
             if wait is None:
                 return TICK
@@ -163,7 +163,7 @@ class Loop:
         """Reserve what is lacking. Returns seconds until the first; None: a probe goes first.
 
         Raises:
-            Shut: the gate lets nothing through in the time that is left, or none is left.
+            NoSlot: the gate lets nothing through in the time that is left, or none is left.
             CallInTransaction: this thread has a transaction open.
         """
         wait = self._slots.reserve(count)
@@ -172,13 +172,13 @@ class Loop:
             return None
         return wait
 
-    def _close(self, shut: Shut) -> None:
+    def _refuse(self, no_slot: NoSlot) -> None:
         """Tell those that wait for a slot that there is none."""
-        self.shut = shut
+        self.no_slot = no_slot
         self._slots.drop()
         waiting, self._waiting = self._waiting, []
         for running in waiting:
-            self._throw(running, shut)
+            self._throw(running, no_slot)
 
     def _probe(self, slots: list[float]) -> Running:
         """Have a harmless call made before any other."""
@@ -198,7 +198,7 @@ class Loop:
             raise probe.error
         if probe.result not in (Effect.OK, Effect.ANSWERED):
             refusal = retried(self.run.gate.refusal)()
-            self._close(Shut(refusal.wait if refusal else 0.0))
+            self._refuse(NoSlot(refusal.wait if refusal else 0.0))
 
     # Deliveries
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from conversion_sync.sync.deliveries import Shut
+from conversion_sync.sync.deliveries import NoSlot
 from conversion_sync.sync.gate import LATE, Refusal, Slots
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run
@@ -34,12 +34,12 @@ class ReservedSlots:
             Seconds until the first; or the gate's slots, where a probe goes first.
 
         Raises:
-            Shut: the gate lets nothing through in the time that is left, or none is left.
+            NoSlot: the gate lets nothing through in the time that is left, or none is left.
             CallInTransaction: this thread has a transaction open.
         """
         refuse_transaction()
         if self._run.time_left() <= 0:
-            raise Shut(0.0)
+            raise NoSlot(0.0)
         now = time.monotonic()
         self._times = [slot for slot in self._times if slot + LATE >= now]
         lacking = count - len(self._times)
@@ -47,7 +47,7 @@ class ReservedSlots:
             within = self._run.time_left()
             taken = retried(self._run.gate.take)(lacking, within=within)
             if isinstance(taken, Refusal):
-                raise Shut(taken.wait)
+                raise NoSlot(taken.wait)
             if taken.probe:
                 self._times = []
                 return taken
@@ -75,4 +75,4 @@ class ReservedSlots:
         """See that nobody has shut the gate since the slots were reserved."""
         self._look_again = False
         if refusal := retried(self._run.gate.refusal)():
-            raise Shut(refusal.wait)
+            raise NoSlot(refusal.wait)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
 from conversion_sync.sync import jobs, renames, steps
-from conversion_sync.sync.deliveries import Delivery, Shut
+from conversion_sync.sync.deliveries import Delivery, NoSlot
 from conversion_sync.sync.kinds import KINDS, OPT_OUTS
 from conversion_sync.sync.loop import Loop, Running
 from conversion_sync.sync.preflight import Preflight
@@ -62,7 +62,7 @@ class Turns:
             Whether anybody had a turn.
         """
         gave = False
-        while not (self._run.is_over() or self.loop.shut):
+        while not (self._run.is_over() or self.loop.no_slot):
             if self.loop.is_chosen() and time.monotonic() - self._asked_at < REST:
                 break  # An opt-out of this moment finds the next slot.
             self._asked_at = time.monotonic()
@@ -144,7 +144,7 @@ class Turns:
         name, error = running.name, running.error
         if isinstance(error, ConfigurationError | CallInTransaction):
             raise error
-        if error is not None and not isinstance(error, Shut):
+        if error is not None and not isinstance(error, NoSlot):
             logger.error("The kind “%s” failed; the others go on.", name, exc_info=error)
             self._channels.failed(name, error)
             self._done.add(name)
