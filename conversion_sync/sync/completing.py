@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections, router
 from django.db.migrations.loader import MigrationLoader
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from conversion_sync.models import Contact, Status, SubscriptionChange, attributed
 from conversion_sync.models.announcement import announce
@@ -25,6 +25,7 @@ from conversion_sync.models.subscription import OUT
 from conversion_sync.sync.consent.opted_out import stands
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
+from conversion_sync.sync.types import Rows
 
 __all__ = ["Disagreement", "Fault", "after_migrate", "complete", "disagreements", "mend"]
 
@@ -32,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: So many rows are looked through by one query, and so many contacts are mended at once.
 ROWS_AT_ONCE, MENDED = 20_000, 500
-
-Rows = QuerySet[Any]
 
 
 class Fault(enum.StrEnum):

@@ -17,6 +17,7 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.retry import retried
+from conversion_sync.sync.types import Condition
 
 __all__ = ["NEVER", "WINDOW", "Seen", "batch_of", "look"]
 
@@ -28,8 +29,6 @@ SUSPECT = 4
 
 #: A condition that holds for no row.
 NEVER = Value(False)
-
-Condition = Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from conversion_sync.models import (
     SyncedModel,
 )
 from conversion_sync.models.clock import DbNow
+from conversion_sync.sync.types import Condition
 
 __all__ = [
     "FOR_A_PERSON",
@@ -39,7 +40,6 @@ __all__ = [
 #: A row in one of these is sent without anybody doing anything.
 MOVING = (Status.PENDING, Status.SENDING)
 
-Condition = Any
 
 _PENDING = Q(sync_status=Status.PENDING)
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from conversion_sync.api import RemoteContact
 from conversion_sync.api.errors import ErrorCode
@@ -22,6 +21,7 @@ from conversion_sync.sync.consent.remote_opt_outs import take_remote_opt_out
 from conversion_sync.sync.outcomes import Decision, Outcome
 from conversion_sync.sync.readiness import same_person
 from conversion_sync.sync.retry import retried
+from conversion_sync.sync.types import Condition, Rows
 
 __all__ = ["blocked", "created_by_us", "is_created_by_us"]
 
@@ -32,7 +32,7 @@ FRESH = datetime.timedelta(hours=1)
 UNDERSTOOD = (None, Subscription.SUBSCRIBED, Subscription.PENDING)
 
 
-def is_created_by_us(using: str) -> Any:
+def is_created_by_us(using: str) -> Condition:
     """Whether a change is of a contact that our own upsert created within the hour.
 
     Not where we deleted its address before: the person may have opted out of that record.
@@ -54,9 +54,9 @@ def created_by_us(claim: Claim) -> set[int]:
     return set(made.values_list("pk", flat=True))
 
 
-def _deletions(using: str) -> QuerySet[Any]:
+def _deletions(using: str) -> Rows:
     """The deletions of contacts, done or not."""
-    rows: QuerySet[Any] = Deletion.unmarked.using(using)
+    rows: Rows = Deletion.unmarked.using(using)
     return rows.filter(kind=Deletion.Kind.CONTACT, only_asks=False)
 
 

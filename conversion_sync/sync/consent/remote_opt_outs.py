@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db.models import QuerySet
-
 from conversion_sync.api import RemoteContact
 from conversion_sync.models import Contact, Deletion, Status, Subscription, SubscriptionChange
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.locking import locking
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
+from conversion_sync.sync.types import Rows
 
 __all__ = ["keep_opt_out", "take_remote_opt_out"]
 
@@ -51,7 +48,7 @@ def keep_opt_out(using: str, deletion: Deletion, remote: RemoteContact) -> None:
             _enter(using, None, deletion.key, Status.SYNCED)
 
 
-def _of_consent(using: str) -> QuerySet[Any]:
+def _of_consent(using: str) -> Rows:
     """Contacts with no more than consent is about: what else they say may be bad."""
     return Contact.unmarked.using(using).only("pk", "email", "key", "subscription_status")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from conversion_sync.models import Status, SubscriptionChange
 from conversion_sync.models.clock import DbNow
@@ -16,6 +15,7 @@ from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.readiness import is_overtaken
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
+from conversion_sync.sync.types import Rows
 from conversion_sync.sync.waiting import release_behind
 
 __all__ = ["supersede", "supersede_older"]
@@ -38,7 +38,7 @@ def supersede_older(claim: Claim) -> None:
 
 
 @retried
-def _take_away(rows: QuerySet[Any]) -> list[int]:
+def _take_away(rows: Rows) -> list[int]:
     with short_transaction(rows.db):
         locked = list(locking(rows.order_by("pk"), skip_locked=True).values_list("pk", flat=True))
         table = SubscriptionChange.unmarked.using(rows.db)

@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, ClassVar
 
-from django.db.models import BooleanField, Exists, ExpressionWrapper, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper
 from django.utils.functional import Promise
 
 from conversion_sync.api import ConfigurationError, ContentRefused, ConversionError
@@ -27,14 +27,13 @@ from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide
 from conversion_sync.sync.payloads import Payload
 from conversion_sync.sync.retry import retried_for_a_lease
 from conversion_sync.sync.run import Run
+from conversion_sync.sync.types import Condition, Rows
 from conversion_sync.sync.waiting import put_off
 
-__all__ = ["Condition", "Kind", "Rows", "with_only"]
+__all__ = ["Kind", "with_only"]
 
 logger = logging.getLogger(__name__)
 
-Rows = QuerySet[Any]
-Condition = Any
 
 #: Looks at the head of a queue in one turn, where all that they find has to wait.
 LOOKS = 2

@@ -11,8 +11,9 @@ from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import Contact
 from conversion_sync.sync.consent import reentry
-from conversion_sync.sync.kinds.base import Rows, with_only
+from conversion_sync.sync.kinds.base import with_only
 from conversion_sync.sync.kinds.record import Records
+from conversion_sync.sync.types import Rows
 
 __all__ = ["Contacts"]
 

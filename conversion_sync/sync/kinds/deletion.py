@@ -15,10 +15,10 @@ from conversion_sync.models import Deletion
 from conversion_sync.sync import consent
 from conversion_sync.sync.claim import Claim, renew
 from conversion_sync.sync.deliveries import Answer, Calls, Delivery, NoSlot, SlotsNeeded
-from conversion_sync.sync.kinds.base import Rows
 from conversion_sync.sync.kinds.singles import Singles
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide_deletion, is_stray
 from conversion_sync.sync.run import Run
+from conversion_sync.sync.types import Rows
 
 __all__ = ["Deletions"]
 

@@ -13,11 +13,12 @@ from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import Engagement, Status
 from conversion_sync.sync import consent
-from conversion_sync.sync.kinds.base import Condition, Rows, with_only
+from conversion_sync.sync.kinds.base import with_only
 from conversion_sync.sync.kinds.singles import Singles
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome
 from conversion_sync.sync.payloads import engagement_payload
 from conversion_sync.sync.settle import expire_engagements
+from conversion_sync.sync.types import Condition, Rows
 
 __all__ = ["Engagements"]
 

@@ -12,9 +12,9 @@ from conversion_sync.api.request import Request
 from conversion_sync.records.mappers import mapper_of, push_of
 from conversion_sync.records.snapshot import Snapshot
 from conversion_sync.sync import clashes
-from conversion_sync.sync.kinds.base import Condition, Rows
 from conversion_sync.sync.kinds.batches import Batches
 from conversion_sync.sync.outcomes import Operation
+from conversion_sync.sync.types import Condition, Rows
 
 __all__ = ["Records"]
 

@@ -20,12 +20,13 @@ from conversion_sync.models import Subscription, SubscriptionChange
 from conversion_sync.sync import consent
 from conversion_sync.sync.claim import Claim, renew
 from conversion_sync.sync.deliveries import Calls, Delivery, SlotsNeeded
-from conversion_sync.sync.kinds.base import Condition, Rows, with_only
+from conversion_sync.sync.kinds.base import with_only
 from conversion_sync.sync.kinds.batches import Batches
 from conversion_sync.sync.look import Seen, batch_of
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome
 from conversion_sync.sync.readiness import is_overtaken
 from conversion_sync.sync.run import Run
+from conversion_sync.sync.types import Condition, Rows
 
 __all__ = ["OptOuts", "OtherChanges"]
 
