@@ -14,7 +14,7 @@ from conversion_sync.api import ConversionError
 from conversion_sync.api.request import Request
 from conversion_sync.sync.claim import Claim
 
-__all__ = ["Answer", "Calls", "Delivery", "NoSlot", "SlotsNeeded"]
+__all__ = ["Calls", "Delivery", "LoggedAnswer", "NoSlot", "SlotsNeeded"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class SlotsNeeded:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class LoggedAnswer(Generic[T]):
     """What came of a call: a result or an error, and its line (``call``) in the call log."""
 
     result: T | None
@@ -61,7 +61,7 @@ class Calls:
     claim: Claim | None = None
     pks: Sequence[Collection[int]] = ()
     is_probe: bool = False
-    on_answers: Callable[[Mapping[int, Answer[Any]]], None] | None = None
+    on_answers: Callable[[Mapping[int, LoggedAnswer[Any]]], None] | None = None
 
 
 class NoSlot(Exception):
@@ -73,4 +73,4 @@ class NoSlot(Exception):
 
 
 #: ``NoSlot`` is thrown into one whose calls the gate does not let through.
-Delivery: TypeAlias = Generator[SlotsNeeded | Calls, Sequence[Answer[Any]], T]
+Delivery: TypeAlias = Generator[SlotsNeeded | Calls, Sequence[LoggedAnswer[Any]], T]

@@ -20,7 +20,7 @@ from conversion_sync.models import ApiCall, ApiGate, Contact
 from conversion_sync.models.clock import db_now
 from conversion_sync.sync import remote
 from conversion_sync.sync.claim import Claim
-from conversion_sync.sync.deliveries import Answer, Calls, Delivery, NoSlot, SlotsNeeded
+from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer, NoSlot, SlotsNeeded
 from conversion_sync.sync.gate import BREAKER, Gate
 from conversion_sync.sync.loop import Loop, Running, perform
 from conversion_sync.sync.loop.call import CallSlot
@@ -39,7 +39,7 @@ def run(conversion) -> Run:
     return Run("default", 20)
 
 
-def ask(*emails: str) -> Delivery[list[Answer[Any]]]:
+def ask(*emails: str) -> Delivery[list[LoggedAnswer[Any]]]:
     answers = yield Calls([api.get_contact(email) for email in emails or [NOBODY]])
     return list(answers)
 
@@ -90,7 +90,7 @@ def test_a_mistake_in_one_call_touches_no_other(conversion, run, caplog):
     def read(envelope: Any) -> int:
         return 1 // 0
 
-    def both() -> Delivery[list[Answer[Any]]]:
+    def both() -> Delivery[list[LoggedAnswer[Any]]]:
         broken: Request[int] = Request("GET", "/contacts/by-email/a%40x.example", "GET x", read)
         return list((yield Calls([broken, api.get_contact("a@x.example")])))
 
@@ -320,7 +320,7 @@ def test_what_has_its_slot_is_not_sent_any_more_once_another_was_refused(convers
     claim = Claim(Contact, "default", rows=rows)
     Contact.unmarked.update(claim=claim.token, due_at=db_now("default") + MINUTE)
 
-    def delivery() -> Delivery[list[Answer[Any]]]:
+    def delivery() -> Delivery[list[LoggedAnswer[Any]]]:
         requests = [api.get_contact(row.email) for row in rows]
         return list((yield Calls(requests, claim, [[row.pk] for row in rows])))
 

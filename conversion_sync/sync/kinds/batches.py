@@ -11,7 +11,7 @@ from conversion_sync.api.errors import ApiError, ErrorCode, api_error_class
 from conversion_sync.api.request import Request
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.sync.claim import Claim, renew
-from conversion_sync.sync.deliveries import Answer, Calls, Delivery, NoSlot, SlotsNeeded
+from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer, NoSlot, SlotsNeeded
 from conversion_sync.sync.kinds.base import Kind
 from conversion_sync.sync.outcomes import Decision, Effect, Outcome, effect, splits
 from conversion_sync.sync.payloads import Payload
@@ -85,7 +85,7 @@ class _Batch:
         elif answer.result is not None:
             self._arrived(part, answer, answer.result)
 
-    def _arrived(self, part: list[int], answer: Answer[Any], result: BatchResult) -> None:
+    def _arrived(self, part: list[int], answer: LoggedAnswer[Any], result: BatchResult) -> None:
         outcomes = {}
         for pk in part:
             item = result.items.get(self.kind.key(self.claim.payloads[pk]))
@@ -113,7 +113,7 @@ class _Batch:
         self.run.settle(self.claim, outcomes, answer.call)
 
     def _ended(
-        self, part: list[int], answer: Answer[Any], error: ConversionError
+        self, part: list[int], answer: LoggedAnswer[Any], error: ConversionError
     ) -> Delivery[None]:
         if isinstance(error, ContentRefused):
             yield from self._content_refused(part, answer, error)
@@ -131,7 +131,7 @@ class _Batch:
         self.run.settle(self.claim, outcomes, answer.call)
 
     def _content_refused(
-        self, part: list[int], answer: Answer[Any], error: ContentRefused
+        self, part: list[int], answer: LoggedAnswer[Any], error: ContentRefused
     ) -> Delivery[None]:
         self.refused = self.refused or error
         if len(part) > 1:
@@ -148,7 +148,7 @@ class _Batch:
     def _outcome(self, pk: int, error: ConversionError, counts: bool) -> Outcome:
         return self.kind.outcome(self.rows[pk], error, counts=counts)
 
-    def _split(self, part: list[int], answer: Answer[Any], error: ConversionError) -> None:
+    def _split(self, part: list[int], answer: LoggedAnswer[Any], error: ConversionError) -> None:
         # What refused the batch may have taken some of its rows.
         self.claim.doubtful.update(part)
         named = self._named(part, error)

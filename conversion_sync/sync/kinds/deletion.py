@@ -14,7 +14,7 @@ from conversion_sync.api.request import Request
 from conversion_sync.models import Deletion
 from conversion_sync.sync import consent
 from conversion_sync.sync.claim import Claim, renew
-from conversion_sync.sync.deliveries import Answer, Calls, Delivery, NoSlot, SlotsNeeded
+from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer, NoSlot, SlotsNeeded
 from conversion_sync.sync.kinds.singles import Singles
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide_deletion, is_stray
 from conversion_sync.sync.run import Run
@@ -87,7 +87,7 @@ class Deletions(Singles):
             yield from self._check(run, claim, strays)
 
     def _check(
-        self, run: Run, claim: Claim, strays: Sequence[tuple[Deletion, Answer[Any]]]
+        self, run: Run, claim: Claim, strays: Sequence[tuple[Deletion, LoggedAnswer[Any]]]
     ) -> Delivery[None]:
         """Ask for the records of which a 404 that is not the API's said nothing."""
         try:

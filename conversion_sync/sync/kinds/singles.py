@@ -10,7 +10,7 @@ from conversion_sync.api import ContentRefused
 from conversion_sync.api.request import Request
 from conversion_sync.conf import conf
 from conversion_sync.sync.claim import Claim
-from conversion_sync.sync.deliveries import Answer, Calls, Delivery
+from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer
 from conversion_sync.sync.kinds.base import Kind
 from conversion_sync.sync.look import Seen
 from conversion_sync.sync.outcomes import Decision, Outcome
@@ -44,13 +44,13 @@ class Singles(Kind):
 
     def call(
         self, run: Run, claim: Claim, rows: Sequence[Any]
-    ) -> Delivery[Sequence[tuple[Any, Answer[Any]]]]:
+    ) -> Delivery[Sequence[tuple[Any, LoggedAnswer[Any]]]]:
         """Make the calls of these rows at once; what arrives is settled, whatever others wait for.
 
         A worker that dies then leaves in doubt only what has not been answered.
         """
 
-        def settle_arrived(answers: Mapping[int, Answer[Any]]) -> None:
+        def settle_arrived(answers: Mapping[int, LoggedAnswer[Any]]) -> None:
             arrived = {place: each for place, each in answers.items() if each.error is None}
             run.settle(claim, {rows[place].pk: _arrived(each) for place, each in arrived.items()})
 
@@ -60,7 +60,7 @@ class Singles(Kind):
         return list(zip(rows, answers, strict=True))
 
     def settle(
-        self, run: Run, claim: Claim, answered: Sequence[tuple[Any, Answer[Any]]]
+        self, run: Run, claim: Claim, answered: Sequence[tuple[Any, LoggedAnswer[Any]]]
     ) -> Delivery[None]:
         """Settle each row by its answer."""
         outcomes = {}
@@ -69,7 +69,7 @@ class Singles(Kind):
             outcomes[row.pk] = replace(made, call=answer.call)
         run.settle(claim, outcomes)
 
-    def outcome_of(self, run: Run, row: Any, answer: Answer[Any]) -> Delivery[Outcome]:
+    def outcome_of(self, run: Run, row: Any, answer: LoggedAnswer[Any]) -> Delivery[Outcome]:
         """What becomes of a row whose call ended so."""
         if answer.error is None:
             return _arrived(answer)
@@ -79,6 +79,6 @@ class Singles(Kind):
         return self.outcome(row, answer.error, counts=counts)
 
 
-def _arrived(answer: Answer[Any]) -> Outcome:
+def _arrived(answer: LoggedAnswer[Any]) -> Outcome:
     remote_id = getattr(answer.result, "remote_id", None) or ""
     return Outcome(Decision.SYNCED, remote_id=remote_id, call=answer.call)

@@ -8,8 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
 from conversion_sync.api import Client, NoAnswer, NotSent, Withheld
-from conversion_sync.api.request import Answer as Ended
-from conversion_sync.api.request import Request
+from conversion_sync.api.request import Answer, Request
 from conversion_sync.conf import conf
 from conversion_sync.sync.leases import Lease
 
@@ -37,7 +36,7 @@ class CallSlot:
 
     Args:
         slot: on the monotonic clock.
-        setback: set when no further call may be made: another was answered so, or the loop ended.
+        setback: set when no further call may be made: another was answered so, or the loop answer.
         asked: who comes too late asks there for another slot; None: it may be late.
     """
 
@@ -86,7 +85,7 @@ def make_call(
     request: Request[Any],
     slot: CallSlot,
     lease: Lease | None,
-) -> Ended[Any]:
+) -> Answer[Any]:
     """Make a call in its slot, by a connection that is open before.
 
     Args:
@@ -100,14 +99,14 @@ def make_call(
             lease.check()
 
     if not slot.comes_soon():
-        return Ended(None, Withheld(SETBACK), None)
+        return Answer(None, Withheld(SETBACK), None)
     return api.make(request, before_sending=check, turn=slot.wait)
 
 
-def is_silent(ended: Ended[Any]) -> bool:
+def is_silent(answer: Answer[Any]) -> bool:
     """Whether the call took long and got no answer, so that more of its kind would too."""
     return (
-        isinstance(ended.error, NoAnswer | NotSent)
-        and ended.record is not None
-        and ended.record.duration >= conf.call_deadline / 2
+        isinstance(answer.error, NoAnswer | NotSent)
+        and answer.record is not None
+        and answer.record.duration >= conf.call_deadline / 2
     )

@@ -11,10 +11,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
 from conversion_sync.api import Bug, ContentRefused, ConversionError, NotSent, Withheld
-from conversion_sync.api.request import Answer as Ended
+from conversion_sync.api.request import Answer
 from conversion_sync.api.workers import Job, Workers
 from conversion_sync.sync.call_log import log_calls
-from conversion_sync.sync.deliveries import Answer, Calls
+from conversion_sync.sync.deliveries import Calls, LoggedAnswer
 from conversion_sync.sync.leases import HELD_TOO_LONG
 from conversion_sync.sync.loop.call import TICK, CallSlot, SlotInbox, is_silent, make_call
 from conversion_sync.sync.loop.running import Running, carries_rows, is_probe
@@ -25,8 +25,8 @@ __all__ = ["CallsInFlight"]
 
 logger = logging.getLogger(__name__)
 
-#: Whose call it was, the how manieth, and what it ended in.
-_Answered: TypeAlias = tuple[Running, int, Ended[Any]]
+#: Whose call it was, the how manieth, and what it answer in.
+_Answered: TypeAlias = tuple[Running, int, Answer[Any]]
 
 
 class CallsInFlight:
@@ -100,7 +100,7 @@ class CallsInFlight:
         """Wait for answers for so many seconds, and keep what has come.
 
         Returns:
-            What the calls ended in, as far as it tells anything of the channel.
+            What the calls answer in, as far as it tells anything of the channel.
         """
         came: list[_Answered] = []
         self._untold = []
@@ -125,30 +125,30 @@ class CallsInFlight:
         """A delivery all of whose calls have been answered, each once; None: there is none."""
         return self._complete.popleft() if self._complete else None
 
-    def _call(self, call: Callable[[], Ended[Any]], running: Running, index: int) -> None:
+    def _call(self, call: Callable[[], Answer[Any]], running: Running, index: int) -> None:
         """Make a call in this thread, which is its own."""
         try:
-            ended = call()
+            answer = call()
         except BaseException as error:  # the edge of the thread: the row records it
             logger.exception("A call failed by a mistake of this program.")
-            ended = Ended(None, Bug(repr(error)), None)
-        self._answered.put((running, index, ended))
+            answer = Answer(None, Bug(repr(error)), None)
+        self._answered.put((running, index, answer))
 
     def _end_unsent(self, running: Running, index: int, error: ConversionError) -> None:
-        self._answered.put((running, index, Ended(None, error, None)))
+        self._answered.put((running, index, Answer(None, error, None)))
 
     def _hear(self, came: Sequence[_Answered]) -> list[ConversionError | None]:
-        """Keep what the calls ended in, before anything is done about it.
+        """Keep what the calls answer in, before anything is done about it.
 
         Returns:
             What tells something of the channel: a content that is refused may be the fault of its
             row.
         """
-        self._run.made += sum(not isinstance(ended.error, Withheld) for _, _, ended in came)
-        lines = log_calls(self._run.using, [ended.record for _, _, ended in came])
-        for (running, index, ended), line in zip(came, lines, strict=True):
-            running.answers[index] = Answer(ended.result, ended.error, line)
-            if is_silent(ended) and not is_probe(running.step):
+        self._run.made += sum(not isinstance(answer.error, Withheld) for _, _, answer in came)
+        lines = log_calls(self._run.using, [answer.record for _, _, answer in came])
+        for (running, index, answer), line in zip(came, lines, strict=True):
+            running.answers[index] = LoggedAnswer(answer.result, answer.error, line)
+            if is_silent(answer) and not is_probe(running.step):
                 running.is_silent = True
         for running in dict.fromkeys(each for each, _, _ in came):
             if running.in_flight:
@@ -157,7 +157,7 @@ class CallsInFlight:
                 self._calling.remove(running)
                 self._complete.append(running)
         return [
-            ended.error
-            for running, _, ended in came
-            if not (isinstance(ended.error, ContentRefused) and carries_rows(running.step))
+            answer.error
+            for running, _, answer in came
+            if not (isinstance(answer.error, ContentRefused) and carries_rows(running.step))
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from conversion_sync.sync.deliveries import Answer, Calls, Delivery, SlotsNeeded
+from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer, SlotsNeeded
 
 __all__ = ["Running", "carries_rows", "is_probe", "slots_of"]
 
@@ -27,7 +27,7 @@ class Running:
     delivery: Delivery[Any]
     is_urgent: bool = False
     step: SlotsNeeded | Calls = field(default_factory=SlotsNeeded)
-    answers: list[Answer[Any] | None] = field(default_factory=list)
+    answers: list[LoggedAnswer[Any] | None] = field(default_factory=list)
     has_begun: bool = False
     crowds_nobody: bool = False
     is_silent: bool | None = None
