@@ -25,7 +25,7 @@ __all__ = ["CallsInFlight"]
 
 logger = logging.getLogger(__name__)
 
-#: Whose call it was, the how manieth, and what it answer in.
+#: Whose call it was, its place among theirs, and the answer.
 _Answered: TypeAlias = tuple[Running, int, Answer[Any]]
 
 
@@ -100,7 +100,7 @@ class CallsInFlight:
         """Wait for answers for so many seconds, and keep what has come.
 
         Returns:
-            What the calls answer in, as far as it tells anything of the channel.
+            How the calls ended, as far as that tells anything of the channel.
         """
         came: list[_Answered] = []
         self._untold = []
@@ -138,7 +138,7 @@ class CallsInFlight:
         self._answered.put((running, index, Answer(None, error, None)))
 
     def _hear(self, came: Sequence[_Answered]) -> list[ConversionError | None]:
-        """Keep what the calls answer in, before anything is done about it.
+        """Keep the answers, before anything is done about them.
 
         Returns:
             What tells something of the channel: a content that is refused may be the fault of its
