@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ValidationError
 
-from conversion_sync.api import UNSAID, CompanyRecord, RemoteCompany
+from conversion_sync.api import UNSAID, BatchResult, CompanyRecord, RemoteCompany
+from conversion_sync.api.generation import IN_USE as api
+from conversion_sync.api.request import Request
 from conversion_sync.models import Company
 from conversion_sync.records.edit import Edit
 from conversion_sync.records.mapper import Mapper, filled
@@ -36,6 +38,15 @@ class CompanyMapper(Mapper):
 
     def record(self, snapshot: Snapshot) -> CompanyRecord:
         return CompanyRecord(snapshot.key, snapshot.base_domain, snapshot.variables)
+
+    def upsert(self, snapshots: Sequence[Snapshot]) -> Request[BatchResult]:
+        return api.upsert_companies([self.record(snapshot) for snapshot in snapshots])
+
+    def get(self, key: str) -> Request[RemoteCompany]:
+        return api.get_company(key)
+
+    def delete(self, key: str) -> Request[None]:
+        return api.delete_company(key)
 
     def fill(
         self, edit: Edit, snapshot: Snapshot, companies: Mapping[str, int] | None = None

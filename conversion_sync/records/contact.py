@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conversion_sync.api import UNSAID, ContactRecord, ErrorCode, RemoteContact
+from conversion_sync.api import UNSAID, BatchResult, ContactRecord, ErrorCode, RemoteContact
+from conversion_sync.api.generation import IN_USE as api
+from conversion_sync.api.request import Request
 from conversion_sync.models import Contact
 from conversion_sync.models.storable import REPLACEMENT
 from conversion_sync.models.validators import validate_address
@@ -45,6 +47,15 @@ class ContactMapper(Mapper):
 
     def record(self, snapshot: Snapshot) -> ContactRecord:
         return ContactRecord(snapshot.key, snapshot.variables, snapshot.reference, snapshot.company)
+
+    def upsert(self, snapshots: Sequence[Snapshot]) -> Request[BatchResult]:
+        return api.upsert_contacts([self.record(snapshot) for snapshot in snapshots])
+
+    def get(self, key: str) -> Request[RemoteContact]:
+        return api.get_contact(key)
+
+    def delete(self, key: str) -> Request[None]:
+        return api.delete_contact(key)
 
     def fill(
         self, edit: Edit, snapshot: Snapshot, companies: Mapping[str, int] | None = None

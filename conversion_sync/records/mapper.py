@@ -1,4 +1,7 @@
-"""What maps the rows of a model, and the records of Conversion, to snapshots, and back."""
+"""What maps the rows of a model, and the records of Conversion, to snapshots, and back.
+
+It makes the calls of the API that are about such records, too.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 
+from conversion_sync.api import BatchResult
+from conversion_sync.api.request import Request
 from conversion_sync.models.record import Record
 from conversion_sync.records.edit import Edit
 from conversion_sync.records.snapshot import Snapshot
@@ -47,6 +52,18 @@ class Mapper(ABC):
     @abstractmethod
     def record(self, snapshot: Snapshot) -> Any:
         """A snapshot as the calls of the API take it."""
+
+    @abstractmethod
+    def upsert(self, snapshots: Sequence[Snapshot]) -> Request[BatchResult]:
+        """The call that creates or updates the records of these snapshots."""
+
+    @abstractmethod
+    def get(self, key: str) -> Request[Any]:
+        """The call that reads the record of a key."""
+
+    @abstractmethod
+    def delete(self, key: str) -> Request[None]:
+        """The call that deletes the record of a key."""
 
     @abstractmethod
     def fill(

@@ -11,11 +11,13 @@ from conversion_sync.records.last_sent import last_sent
 from conversion_sync.records.mapper import Mapper
 from conversion_sync.records.snapshot import Snapshot
 
-__all__ = ["mapper_of", "push_of"]
+__all__ = ["mapper_named", "mapper_of", "push_of"]
 
 _MAPPERS: Mapping[type[Any], Mapper] = {
     mapper.model: mapper for mapper in (CompanyMapper(), ContactMapper())
 }
+
+_BY_NAME = {str(model._meta.model_name): mapper for model, mapper in _MAPPERS.items()}
 
 
 def mapper_of(model: type[Any]) -> Mapper:
@@ -25,6 +27,15 @@ def mapper_of(model: type[Any]) -> Mapper:
         KeyError: it is no model of records.
     """
     return _MAPPERS[model]
+
+
+def mapper_named(name: str) -> Mapper:
+    """The mapper of the model of this name, such as ``contact``.
+
+    Raises:
+        KeyError: it is no model of records.
+    """
+    return _BY_NAME[name]
 
 
 def push_of(row: Any) -> Snapshot:

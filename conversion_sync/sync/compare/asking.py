@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from conversion_sync.api import NotFound, Withheld
-from conversion_sync.api.generation import IN_USE as api
-from conversion_sync.api.request import Request
 from conversion_sync.conf import conf
-from conversion_sync.models import Contact
 from conversion_sync.models.record import Record
 from conversion_sync.models.state import PERSON
+from conversion_sync.records.mappers import mapper_of
 from conversion_sync.sync.compare.comparison import Comparison, compare
 from conversion_sync.sync.deliveries import Calls, Delivery, NoSlot
 from conversion_sync.sync.kinds import KINDS
@@ -33,7 +30,7 @@ def comparisons(rows: Sequence[Record]) -> Delivery[list[Comparison]]:
     if not rows:
         return []
     found = []
-    answers = yield Calls([_get(row) for row in rows])
+    answers = yield Calls([mapper_of(type(row)).get(row.wanted_key) for row in rows])
     for row, answer in zip(rows, answers, strict=True):
         if isinstance(answer.error, Withheld):
             break
@@ -63,12 +60,6 @@ def compare_many(
         while give_way and not run.is_over() and _somebody_waits(run.using):
             time.sleep(0.1)
         yield from _when_open(run, few)
-
-
-def _get(row: Record) -> Request[Any]:
-    if isinstance(row, Contact):
-        return api.get_contact(row.wanted_key)
-    return api.get_company(row.wanted_key)
 
 
 def _when_open(run: Run, rows: Sequence[Record]) -> list[Comparison]:

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.api import BatchResult, ContactRecord
-from conversion_sync.api.generation import IN_USE as api
-from conversion_sync.api.request import Request
 from conversion_sync.models import Contact
 from conversion_sync.sync.consent import reentry
 from conversion_sync.sync.kinds.base import with_only
@@ -31,6 +28,3 @@ class Contacts(Records):
 
     def after_lost_workers(self, using: str, pks: Sequence[int]) -> None:
         reentry.after_lost_workers(using, pks)
-
-    def upsert(self, records: Sequence[ContactRecord]) -> Request[BatchResult]:
-        return api.upsert_contacts(records)

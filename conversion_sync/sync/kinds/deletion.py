@@ -12,6 +12,7 @@ from conversion_sync.api import ConversionError
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import Deletion
+from conversion_sync.records.mappers import mapper_named
 from conversion_sync.sync import consent
 from conversion_sync.sync.claim import Claim, renew
 from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer, NoSlot, SlotsNeeded
@@ -36,9 +37,7 @@ class Deletions(Singles):
         return row.remote_key
 
     def request(self, row: Deletion, item: str) -> Request[None]:
-        if row.kind == Deletion.Kind.COMPANY:
-            return api.delete_company(item)
-        return api.delete_contact(item)
+        return mapper_named(row.kind).delete(item)
 
     def peers(self, using: str, row: Any) -> Rows:
         return super().peers(using, row).filter(kind=row.kind)
@@ -99,7 +98,7 @@ class Deletions(Singles):
         strays = [(row, answer) for row, answer in strays if row.pk in kept]
         if not strays:
             return
-        answers = yield Calls([_get(row) for row, _ in strays])
+        answers = yield Calls([mapper_named(row.kind).get(row.remote_key) for row, _ in strays])
         outcomes = {}
         for (row, stray), asked in zip(strays, answers, strict=True):
             if stray.error is not None:
@@ -107,9 +106,3 @@ class Deletions(Singles):
                 counts = yield from run.counts([row], stray.error)
                 outcomes[row.pk] = replace(made, counts=counts, call=stray.call)
         run.settle(claim, outcomes)
-
-
-def _get(row: Deletion) -> Request[Any]:
-    if row.kind == Deletion.Kind.COMPANY:
-        return api.get_company(row.remote_key)
-    return api.get_contact(row.remote_key)

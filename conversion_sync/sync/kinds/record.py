@@ -27,10 +27,6 @@ class Records(Batches):
 
     operation = Operation.UPSERT
 
-    def upsert(self, records: Sequence[Any]) -> Request[BatchResult]:
-        """The call that carries these records, as the API takes them."""
-        raise NotImplementedError
-
     def rows(self, using: str) -> Rows:
         return super().rows(using).exclude(_KEYLESS)
 
@@ -44,8 +40,7 @@ class Records(Batches):
         return push_of(row)
 
     def request(self, items: Sequence[Snapshot]) -> Request[BatchResult]:
-        mapper = mapper_of(self.model)
-        return self.upsert([mapper.record(item) for item in items])
+        return mapper_of(self.model).upsert(items)
 
     def key(self, item: Snapshot) -> str:
         return item.key
