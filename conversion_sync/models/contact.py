@@ -14,6 +14,7 @@ from conversion_sync.conf import conf
 from conversion_sync.models.assigned import Saying, say
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.changes import RowChange
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.company import Company
 from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.deletion import Deletion
@@ -105,6 +106,7 @@ class Contact(Record):
     )
     WATCHED = frozenset({"email", "subscription_status"})
     QUIET = Record.QUIET | {"subscription_status"}
+    SETTLED_BY = (*Record.SETTLED_BY, "email", "subscription_status")
     COMMON: ClassVar[tuple[str, ...]] = (
         "first_name",
         "last_name",
@@ -168,6 +170,11 @@ class Contact(Record):
             errors["custom_variables"] = clash
         if errors:
             raise ValidationError(errors)
+
+    @classmethod
+    def arrival(cls, *, created: bool) -> dict[str, Any]:
+        made = {"remote_created_at": DbNow()} if created else {}
+        return super().arrival(created=created) | made
 
     def keep_subscription(self) -> None:
         """Have the next ``save`` leave the subscription as the database has it."""

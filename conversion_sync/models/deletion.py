@@ -128,6 +128,10 @@ class Deletion(SyncedModel):
     def __str__(self) -> str:
         return self.remote_key
 
+    @classmethod
+    def arrival(cls, *, created: bool) -> dict[str, Any]:
+        return {"forgotten": None}
+
     @property
     def remote_key(self) -> str:
         """What is deleted in Conversion: the key, or the spelling in which it was sent."""

@@ -102,6 +102,7 @@ class Engagement(SyncedModel):
     )
     WATCHED = frozenset({"contact_id", "name", "description", "occurred_at", "data"})
     QUIET = SyncedModel.QUIET | {"source_key"}
+    ONCE = True
 
     class Meta:
         verbose_name = _("engagement")

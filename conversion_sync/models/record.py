@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, models, transaction
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.errors import ErrorCode
@@ -38,6 +39,13 @@ class Record(SyncedModel):
     STATE = (*SyncedModel.STATE, "sent_revision", "sent_key", "sent_payload", "synced_revision")
     LOCKED = (*SyncedModel.LOCKED, "key", "sent_key")
     DERIVED = (*SyncedModel.DERIVED, "key")
+    SETTLED_BY = (
+        *SyncedModel.SETTLED_BY,
+        "key",
+        "sent_key",
+        "sent_revision",
+        "synced_revision",
+    )
 
     #: The column that holds the key as people write it.
     KEY: ClassVar[str]
@@ -53,6 +61,10 @@ class Record(SyncedModel):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def arrival(cls, *, created: bool) -> dict[str, Any]:
+        return {"synced_revision": F("sent_revision")}
 
     @classmethod
     def normal_key(cls, spelling: str) -> str:

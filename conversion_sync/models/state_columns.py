@@ -91,6 +91,18 @@ class StateModel(models.Model):
     #: The columns besides ``STATE`` that are derived whenever a row is written.
     DERIVED: ClassVar[tuple[str, ...]] = ("created_at", "updated_at")
 
+    #: The columns of which settling decides what is written.
+    SETTLED_BY: ClassVar[tuple[str, ...]] = (
+        "attempts",
+        "failing_since",
+        "revision",
+        "remote_id",
+        "sync_status",
+    )
+
+    #: Whether Conversion would take it for another one if it were sent again.
+    ONCE: ClassVar[bool] = False
+
     class Meta:
         abstract = True
 
@@ -107,6 +119,15 @@ class StateModel(models.Model):
         if fields is not None and len(fields) == 1 and attname(self, fields[0]) in self.STATE:
             fields = [*fields, *(self.get_deferred_fields() & set(self.STATE) - set(fields))]
         super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
+
+    @classmethod
+    def arrival(cls, *, created: bool) -> dict[str, Any]:
+        """What is written of a row that has arrived, besides its state.
+
+        Args:
+            created: the call has brought the record into being.
+        """
+        return {}
 
     def _begin(self, priority: int, due_at: Any) -> None:
         """Give a row that is about to be inserted the state of a new one."""

@@ -89,6 +89,7 @@ class SubscriptionChange(SyncedModel):
     objects = SubscriptionChangeQuerySet.as_manager()
 
     # It happened once: whatever is noted on it later, it is not sent again.
+    SETTLED_BY = (*SyncedModel.SETTLED_BY, "contact", "status")
     QUIET = SyncedModel.QUIET | {
         "contact_id",
         "address",

@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from conversion_sync import signals
 from conversion_sync.api.errors import ErrorCode
-from conversion_sync.models import Contact, Engagement, Record, Status, SubscriptionChange
+from conversion_sync.models import Contact, Status, SubscriptionChange
 from conversion_sync.models.contact_table import lock_free
 from conversion_sync.models.locking import locking
 from conversion_sync.models.subscription import OUT
@@ -82,7 +82,7 @@ def _settle_what_can_be(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
 def _blame(claim: Claim, outcomes: dict[int, Outcome], error: Exception) -> set[int]:
     """Record on a row that what came of it can't be kept."""
     columns = failed(ErrorCode.UNSENDABLE, in_words(error))
-    if issubclass(claim.model, Engagement):
+    if claim.model.ONCE:
         # It may have arrived: nobody is to send it again without having looked.
         columns = {name: columns[name] for name in ("last_error_code", "last_error_message")}
         columns |= {"sync_status": Status.UNCONFIRMED, "due_at": None}
@@ -90,7 +90,7 @@ def _blame(claim: Claim, outcomes: dict[int, Outcome], error: Exception) -> set[
     with short_transaction(claim.using):
         locked = list(locking(rows, skip_locked=True).values_list("pk", flat=True))
         claim.table().filter(pk__in=locked).update(**columns)
-    if not issubclass(claim.model, Engagement) and locked:
+    if not claim.model.ONCE and locked:
         claim.settled[Decision.FAILED] += len(locked)
         signals.row_failed.send_robust(sender=claim.model, pks=locked)
     return set(locked)
@@ -102,7 +102,7 @@ def _settle_unlocked(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
     with short_transaction(claim.using):
         rows = claim.table().filter(claim=claim.token, pk__in=list(outcomes))
         # Only what is looked at: what a row says may have become such that it can't be loaded.
-        needed = rows.order_by("pk").only(*_needed(claim.model))
+        needed = rows.order_by("pk").only("pk", *claim.model.SETTLED_BY)
         locked = list(locking(needed, skip_locked=True))
         stale = set[int]()
         if issubclass(claim.model, SubscriptionChange):
@@ -118,18 +118,6 @@ def _settle_unlocked(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
         if settled[decision]:
             signal.send_robust(sender=claim.model, pks=settled[decision])
     return {row.pk for row in locked}
-
-
-def _needed(model: type[Any]) -> Sequence[str]:
-    """The columns that settling reads of a row."""
-    names = ["pk", "attempts", "failing_since", "revision", "remote_id", "sync_status"]
-    if issubclass(model, Record):
-        names += ["key", "sent_key", "sent_revision", "synced_revision"]
-    if issubclass(model, Contact):
-        names += ["email", "subscription_status"]
-    if issubclass(model, SubscriptionChange):
-        names += ["contact", "status"]
-    return names
 
 
 def _with_free_contacts(

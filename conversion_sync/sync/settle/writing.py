@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F
 
 from conversion_sync.conf import conf
-from conversion_sync.models import Contact, Deletion, Record, Status, SubscriptionChange
+from conversion_sync.models import Contact, Record, Status, SubscriptionChange
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import PERSON
 from conversion_sync.models.subscription import OUT
@@ -103,12 +103,8 @@ class Settling:
         columns = self._state(outcome, attempts)
         if outcome.call is not None:
             columns["last_call_id"] = outcome.call
-        if outcome.decision is Decision.SYNCED and self.is_record:
-            columns["synced_revision"] = F("sent_revision")
-            if outcome.created and issubclass(self.claim.model, Contact):
-                columns["remote_created_at"] = DbNow()
-        if outcome.decision is Decision.SYNCED and issubclass(self.claim.model, Deletion):
-            columns["forgotten"] = None
+        if outcome.decision is Decision.SYNCED:
+            columns |= self.claim.model.arrival(created=outcome.created)
         return columns
 
     def _state(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
