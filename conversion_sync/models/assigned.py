@@ -11,11 +11,11 @@ from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.subscription import OUT
 from conversion_sync.models.subscription_change import LIVE, SubscriptionChange
 
-__all__ = ["Saying", "say"]
+__all__ = ["Assignment", "enter_assigned"]
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class Assignment:
     """A subscription that was assigned to a contact, whose lock is held.
 
     ``key``: its address; ``before``: what the column said until then.
@@ -27,47 +27,47 @@ class Saying:
     before: str
 
 
-def say(using: str, sayings: Sequence[Saying]) -> None:
+def enter_assigned(using: str, assignments: Sequence[Assignment]) -> None:
     """Enter what the log does not say already, and have the columns say what stands.
 
     An opt-out of which only the column knows is entered first: it stands like any other.
     """
-    people = [(saying.contact, saying.key) for saying in sayings]
+    people = [(assignment.contact, assignment.key) for assignment in assignments]
     standing = SubscriptionChange.standing_opt_outs(using, people)
-    newest = _newest(using, [saying.contact for saying in sayings])
+    newest = _newest(using, [assignment.contact for assignment in assignments])
     entered, columns = list[SubscriptionChange](), defaultdict[str, set[int]](set)
-    for saying, opt_out in zip(sayings, standing, strict=True):
-        is_lost = opt_out is None and saying.before == OUT
-        if is_lost and saying.status != OUT:
-            entered.append(_change(saying, OUT))
-        if not saying.status:
-            columns[OUT if opt_out or is_lost else ""].add(saying.contact)
-        elif not _is_said(saying, newest.get(saying.contact), opt_out):
-            entered.append(_change(saying, saying.status))
+    for assignment, opt_out in zip(assignments, standing, strict=True):
+        is_lost = opt_out is None and assignment.before == OUT
+        if is_lost and assignment.status != OUT:
+            entered.append(_change(assignment, OUT))
+        if not assignment.status:
+            columns[OUT if opt_out or is_lost else ""].add(assignment.contact)
+        elif not _is_said(assignment, newest.get(assignment.contact), opt_out):
+            entered.append(_change(assignment, assignment.status))
         else:
-            columns[saying.status if opt_out is None else OUT].add(saying.contact)
+            columns[assignment.status if opt_out is None else OUT].add(assignment.contact)
     SubscriptionChange.enter(using, entered)
     write_subscriptions(using, columns)
 
 
-def _change(saying: Saying, status: str) -> SubscriptionChange:
+def _change(assignment: Assignment, status: str) -> SubscriptionChange:
     return SubscriptionChange(
-        contact_id=saying.contact,
-        address=saying.key,
+        contact_id=assignment.contact,
+        address=assignment.key,
         status=status,
-        previous_status=saying.before,
+        previous_status=assignment.before,
     )
 
 
 def _is_said(
-    saying: Saying, newest: SubscriptionChange | None, opt_out: SubscriptionChange | None
+    assignment: Assignment, newest: SubscriptionChange | None, opt_out: SubscriptionChange | None
 ) -> bool:
     """Whether the newest change of the contact says the same, knowing of the opt-out."""
-    if newest is None or newest.status != saying.status:
+    if newest is None or newest.status != assignment.status:
         return False
     if opt_out is None:
-        return saying.before == saying.status
-    return saying.status == OUT or (newest.pk > opt_out.pk and not attribution().override)
+        return assignment.before == assignment.status
+    return assignment.status == OUT or (newest.pk > opt_out.pk and not attribution().override)
 
 
 def _newest(using: str, contacts: Collection[int]) -> dict[int, SubscriptionChange]:

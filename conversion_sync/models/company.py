@@ -130,7 +130,7 @@ class Company(Record):
 
     @classmethod
     def _usual(cls, using: str, priority: int) -> models.Q:
-        return Deletion.none_is_hastened(using, Deletion.Kind.COMPANY, priority)
+        return Deletion.has_none_to_prioritize(using, Deletion.Kind.COMPANY, priority)
 
     @classmethod
     def _moved(cls, using: str, changes: Sequence[RowChange]) -> None:

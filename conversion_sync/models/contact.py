@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.keys import normal_email
 from conversion_sync.conf import conf
-from conversion_sync.models.assigned import Saying, say
+from conversion_sync.models.assigned import Assignment, enter_assigned
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.changes import RowChange
 from conversion_sync.models.clock import DbNow
@@ -220,7 +220,7 @@ class Contact(Record):
         failed = super().take_keys(using, pks)
         rows = cls.unmarked.using(using).filter(pk__in=failed, subscription_status=OUT)
         keys = {row.pk: row.wanted_key for row in rows.only("pk", "key", "email")}
-        say(using, [Saying(pk, key, OUT, OUT) for pk, key in keys.items()])
+        enter_assigned(using, [Assignment(pk, key, OUT, OUT) for pk, key in keys.items()])
         return failed
 
     def _create_usually(self, using: str, force_insert: Any) -> bool:
@@ -240,7 +240,7 @@ class Contact(Record):
 
     @classmethod
     def _usual(cls, using: str, priority: int) -> models.Q:
-        return Deletion.none_is_hastened(using, Deletion.Kind.CONTACT, priority)
+        return Deletion.has_none_to_prioritize(using, Deletion.Kind.CONTACT, priority)
 
     @classmethod
     def _moved(cls, using: str, changes: Sequence[RowChange]) -> None:
@@ -260,10 +260,10 @@ class Contact(Record):
     @classmethod
     def _changed(cls, using: str, changes: Sequence[RowChange]) -> None:
         super()._changed(using, changes)
-        say(
+        enter_assigned(
             using,
             [
-                Saying(
+                Assignment(
                     before["pk"],
                     cls.normal_key(after["email"]),
                     after["subscription_status"],

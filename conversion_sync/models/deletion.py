@@ -232,7 +232,7 @@ class Deletion(SyncedModel):
             cls.prioritize(using, kind, [row["sent_key"] for row in rows])
 
     @classmethod
-    def none_is_hastened(cls, using: str, kind: Kind, priority: int) -> Q:
+    def has_none_to_prioritize(cls, using: str, kind: Kind, priority: int) -> Q:
         """The condition of a record that has no deletion of its key which ``prioritize`` changes.
 
         Args:

@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef
 
 from conversion_sync.models import Contact, Status, SubscriptionChange, attributed
 from conversion_sync.models.announcement import announce
-from conversion_sync.models.assigned import Saying, say
+from conversion_sync.models.assigned import Assignment, enter_assigned
 from conversion_sync.models.locking import locking
 from conversion_sync.models.subscription import OUT
 from conversion_sync.sync.consent.opted_out import stands
@@ -108,10 +108,10 @@ def mend(using: str, contacts: Collection[int]) -> None:
         standing = SubscriptionChange.standing_opt_outs(using, people)
         both = list(zip(rows, standing, strict=True))
         SubscriptionChange.reflect(using, [row.pk for row, out in both if out is not None])
-        say(
+        enter_assigned(
             using,
             [
-                Saying(row.pk, row.wanted_key, row.subscription_status, row.subscription_status)
+                Assignment(row.pk, row.wanted_key, row.subscription_status, row.subscription_status)
                 for row, out in both
                 if out is None and row.subscription_status
             ],

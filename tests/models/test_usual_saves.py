@@ -320,7 +320,7 @@ def test_one_in_bulk_leaves_the_deletions_as_they_are(kind):
 
 
 @pytest.mark.parametrize("kind", ["contact", "company"])
-def test_a_new_row_hastens_the_deletion_of_its_key(kind):
+def test_a_new_row_prioritizes_the_deletion_of_its_key(kind):
     with attributed(bulk=True):
         deletion = Deletion.objects.create(kind=kind, key=ANN)
     contact() if kind == "contact" else company(ANN)
