@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_sync.importing.reading.numbers import COMMA, POINT, Ballot, parsed
+from conversion_sync.importing.reading.numbers import COMMA, POINT, NumberBallot, parsed
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_no_text_breaks_the_reading(text):
     ],
 )
 def test_all_cells_have_a_say(cells, notation, doubtful):
-    ballot = Ballot()
+    ballot = NumberBallot()
     for cell in cells:
         ballot.add([cell])
     assert (ballot.notation, ballot.doubtful) == (notation, doubtful)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["COMMA", "POINT", "Ballot", "parsed"]
+__all__ = ["COMMA", "POINT", "NumberBallot", "parsed"]
 
 #: The two notations: which sign begins the decimals, as in "1,234.56" and in "1.234,56".
 POINT: Final = "decimal-point"
@@ -47,7 +47,7 @@ def parsed(text: str, notation: str) -> Decimal | None:
     return -number if outer["minus"] else number
 
 
-class Ballot:
+class NumberBallot:
     """In which notation a column is written: all of its cells have a say.
 
     ``doubtful`` is a cell that is a number in both, and not the same; "" while there is none.
