@@ -10,10 +10,72 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 
 from conversion_sync.api.errors import ErrorCode
-from conversion_sync.sync.outcomes import Decision, Outcome
-from conversion_sync.sync.states import storable
+from conversion_sync.conf import conf
+from conversion_sync.models import Status, SyncedModel
+from conversion_sync.models.clock import DbNow
+from conversion_sync.sync.outcomes import Decision, Outcome, backoff
+from conversion_sync.sync.states import arrived, failed, in_seconds, since, storable
 
-__all__ = ["own_words", "still_unstorable", "without_words"]
+__all__ = ["columns_of", "due_again", "own_words", "still_unstorable", "without_words"]
+
+
+def columns_of(model: type[SyncedModel], outcome: Outcome, attempts: int) -> dict[str, Any]:
+    """What is written of a row that came to this.
+
+    Args:
+        attempts: the tries that counted before.
+    """
+    columns = _state(outcome, attempts)
+    if outcome.call is not None:
+        columns["last_call_id"] = outcome.call
+    if outcome.decision is Decision.SYNCED:
+        columns |= model.arrival(created=outcome.created)
+    return columns
+
+
+def due_again() -> dict[str, Any]:
+    """What is written of a row that was changed since it was claimed, besides what came of it."""
+    return {
+        "sync_status": Status.PENDING,
+        "due_at": DbNow(),
+        "attempts": 0,
+        "failing_since": None,
+        "priority": F("priority"),
+    }
+
+
+def _state(outcome: Outcome, attempts: int) -> dict[str, Any]:
+    error = {
+        "last_error_code": storable(outcome.code)[:64],
+        "last_error_message": storable(outcome.message),
+    }
+    match outcome.decision:
+        case Decision.SYNCED:
+            return arrived() | {"last_synced_at": DbNow()}
+        case Decision.SUPERSEDED:
+            return arrived() | error | {"sync_status": Status.SUPERSEDED}
+        case Decision.FAILED:
+            return failed(outcome.code, outcome.message)
+        case Decision.UNCONFIRMED:
+            # The claim stays: a definite answer that comes late is still taken.
+            return error | {"sync_status": Status.UNCONFIRMED, "due_at": None}
+        case Decision.RETRY:
+            return error | _again(outcome, attempts)
+        case _:
+            waiting = {"sync_status": Status.PENDING, "claim": None, "due_at": DbNow()}
+            return waiting | (error if outcome.code else {})
+
+
+def _again(outcome: Outcome, attempts: int) -> dict[str, Any]:
+    # One wait for all rows of the batch: else they would come back one by one.
+    wait = backoff(attempts, conf.backoff, conf.backoff_max)
+    return {
+        "sync_status": Status.PENDING,
+        "claim": None,
+        "due_at": in_seconds(wait),
+        "attempts": attempts + outcome.counts,
+        "failing_since": since(),
+    }
 
 
 def without_words(outcome: Outcome) -> Outcome:

@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db.models import F
-
 from conversion_sync.conf import conf
-from conversion_sync.models import Contact, Record, Status, SubscriptionChange
-from conversion_sync.models.clock import DbNow
+from conversion_sync.models import Contact, Record, SubscriptionChange
 from conversion_sync.models.state import PERSON
 from conversion_sync.models.subscription import OUT
 from conversion_sync.records.last_sent import payload_of
 from conversion_sync.sync.claim import Claim, write
 from conversion_sync.sync.consent import reentry
-from conversion_sync.sync.outcomes import Decision, Outcome, backoff
-from conversion_sync.sync.settle.columns import own_words, still_unstorable, without_words
-from conversion_sync.sync.states import arrived, failed, has_had_enough, in_seconds, since, storable
+from conversion_sync.sync.outcomes import Decision, Outcome
+from conversion_sync.sync.settle.columns import (
+    columns_of,
+    due_again,
+    own_words,
+    still_unstorable,
+    without_words,
+)
+from conversion_sync.sync.states import has_had_enough, storable
 
 __all__ = ["Settling"]
 
@@ -49,10 +52,10 @@ class Settling:
                 settled[outcome.decision].append(row.pk)
         remote_ids = {row.pk: row.remote_id for row, _ in decided}
         for (_, attempts, changed, is_out), outcomes in groups.items():
-            columns = self._columns(next(iter(outcomes.values())), attempts)
+            columns = columns_of(self.claim.model, next(iter(outcomes.values())), attempts)
             own = self._own(outcomes, remote_ids)
             if changed:
-                columns |= self._due_again(F("priority")) | still_unstorable(columns)
+                columns |= due_again() | still_unstorable(columns)
             else:
                 own |= own_words(outcomes)
             if is_out:
@@ -89,55 +92,6 @@ class Settling:
         return stamp is not None and (
             row.revision != stamp.revision or not self._is_as_stamped(row)
         )
-
-    def _due_again(self, priority: Any) -> dict[str, Any]:
-        return {
-            "sync_status": Status.PENDING,
-            "due_at": DbNow(),
-            "attempts": 0,
-            "failing_since": None,
-            "priority": priority,
-        }
-
-    def _columns(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
-        columns = self._state(outcome, attempts)
-        if outcome.call is not None:
-            columns["last_call_id"] = outcome.call
-        if outcome.decision is Decision.SYNCED:
-            columns |= self.claim.model.arrival(created=outcome.created)
-        return columns
-
-    def _state(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
-        error = {
-            "last_error_code": storable(outcome.code)[:64],
-            "last_error_message": storable(outcome.message),
-        }
-        match outcome.decision:
-            case Decision.SYNCED:
-                return arrived() | {"last_synced_at": DbNow()}
-            case Decision.SUPERSEDED:
-                return arrived() | error | {"sync_status": Status.SUPERSEDED}
-            case Decision.FAILED:
-                return failed(outcome.code, outcome.message)
-            case Decision.UNCONFIRMED:
-                # The claim stays: a definite answer that comes late is still taken.
-                return error | {"sync_status": Status.UNCONFIRMED, "due_at": None}
-            case Decision.RETRY:
-                return error | self._again(outcome, attempts)
-            case _:
-                waiting = {"sync_status": Status.PENDING, "claim": None, "due_at": DbNow()}
-                return waiting | (error if outcome.code else {})
-
-    def _again(self, outcome: Outcome, attempts: int) -> dict[str, Any]:
-        # One wait for all rows of the batch: else they would come back one by one.
-        wait = backoff(attempts, conf.backoff, conf.backoff_max)
-        return {
-            "sync_status": Status.PENDING,
-            "claim": None,
-            "due_at": in_seconds(wait),
-            "attempts": attempts + outcome.counts,
-            "failing_since": since(),
-        }
 
     def _own(
         self, outcomes: Mapping[int, Outcome], remote_ids: Mapping[int, str]
