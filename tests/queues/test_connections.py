@@ -33,7 +33,7 @@ WHO = {
 }
 REMEMBER = {
     "postgresql": ["SET statement_timeout = '987s'", "SELECT pg_advisory_lock(4711)"],
-    "mysql": ["SET @remembered = 987", "SELECT GET_LOCK('conversion 4711', 0)"],
+    "mysql": ["SET @remembered = 987", "SELECT GET_LOCK(DATABASE(), 0)"],
     "sqlite": ["PRAGMA cache_size = 987"],
 }
 REMEMBERED: dict[str, list[tuple[str, object]]] = {
@@ -47,7 +47,7 @@ REMEMBERED: dict[str, list[tuple[str, object]]] = {
     ],
     "mysql": [
         ("SELECT @remembered", 987),
-        ("SELECT IS_USED_LOCK('conversion 4711') = CONNECTION_ID()", 1),
+        ("SELECT IS_USED_LOCK(DATABASE()) = CONNECTION_ID()", 1),
     ],
     "sqlite": [("PRAGMA cache_size", 987)],
 }
