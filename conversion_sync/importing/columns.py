@@ -44,7 +44,7 @@ class Column:
     examples: list[str] = field(default_factory=list)
 
     @property
-    def is_chosen(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether a person has said what it becomes."""
         return self.choice != self.guess
 

@@ -144,7 +144,7 @@ class _RowNumbers:
 
 
 def _leave_out(column: Column) -> None:
-    if not column.is_chosen and not column.is_empty:
+    if not column.is_waiting and not column.is_empty:
         column.guess = column.choice = Choice(SKIP)
         column.reading = AsText()
         column.why = _("it only counts the rows")

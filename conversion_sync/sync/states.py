@@ -18,12 +18,12 @@ from conversion_sync.models.state import BULK
 
 __all__ = [
     "FAILED_AFTER",
-    "GONE",
+    "WORKERS_STOPPED",
     "arrived",
     "failed",
     "free",
-    "has_had_enough",
     "in_seconds",
+    "is_out_of_tries",
     "since",
     "storable",
     "tried_in_vain",
@@ -33,7 +33,7 @@ __all__ = [
 FAILED_AFTER = datetime.timedelta(days=1)
 
 #: Why a row that outlived all its leases has failed.
-GONE = stored(Message.WORKERS_STOPPED)
+WORKERS_STOPPED = stored(Message.WORKERS_STOPPED)
 
 
 def storable(text: str) -> str:
@@ -77,7 +77,7 @@ def tried_in_vain(code: str, message: str, wait: float) -> dict[str, Any]:
     }
 
 
-def has_had_enough(row: Any, clock: Callable[[], datetime.datetime]) -> bool:
+def is_out_of_tries(row: Any, clock: Callable[[], datetime.datetime]) -> bool:
     """Whether one more counted try is the last: after many of them, and a day.
 
     Args:

@@ -8,11 +8,13 @@ from conversion_sync.importing.tables.companies import Companies
 from conversion_sync.importing.tables.contacts import Contacts
 from conversion_sync.importing.tables.engagements import Engagements
 from conversion_sync.importing.tables.table import Table
+from conversion_sync.sync.kinds import KINDS
 
 __all__ = ["TABLES"]
 
+_PLURALS = {kind.model: kind.plural for kind in KINDS}
+
+#: By what commands call their rows.
 TABLES: Mapping[str, Table] = {
-    "companies": Companies(),
-    "contacts": Contacts(),
-    "engagements": Engagements(),
+    _PLURALS[table.model]: table for table in (Companies(), Contacts(), Engagements())
 }

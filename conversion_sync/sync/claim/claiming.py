@@ -27,7 +27,7 @@ from conversion_sync.sync.outcomes import backoff
 from conversion_sync.sync.payloads import Payload
 from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.retry import retried
-from conversion_sync.sync.states import GONE, failed, has_had_enough, tried_in_vain
+from conversion_sync.sync.states import WORKERS_STOPPED, failed, is_out_of_tries, tried_in_vain
 from conversion_sync.sync.transactions import close_broken, short_transaction
 from conversion_sync.sync.waiting import release_behind
 
@@ -95,7 +95,7 @@ def _blame(claim: Claim, pks: Collection[int], error: Exception) -> Claim:
         columns = due.only("pk", "attempts", "failing_since")
         for row in locking(columns, skip_locked=True):
             this = claim.table().filter(pk=row.pk)
-            if is_of_the_database(error) and not has_had_enough(row, claim.clock):
+            if is_of_the_database(error) and not is_out_of_tries(row, claim.clock):
                 # Perhaps only now: it comes again, apart from others.
                 wait = backoff(row.attempts, conf.backoff, conf.backoff_max)
                 this.update(**tried_in_vain(ErrorCode.UNSENDABLE, words, wait))
@@ -122,16 +122,16 @@ def _claim(
         ready = due.filter(unindexed(Q(due_at__lte=DbNow())), waits_for="").order_by(
             "priority", "due_at", "pk"
         )
-        alive = _without_killers(claim, list(ready.filter(pk__in=locked)))
+        alive = _without_poison(claim, list(ready.filter(pk__in=locked)))
         build(claim, alive, payload)
         stamp(claim)
 
 
-def _without_killers(claim: Claim, rows: Sequence[Any]) -> list[Any]:
+def _without_poison(claim: Claim, rows: Sequence[Any]) -> list[Any]:
     """The rows but those whose workers stopped again and again: these fail."""
     taken_over = [row for row in rows if row.claim is not None]
-    killers = [row.pk for row in taken_over if has_had_enough(row, claim.clock)]
-    if killers:
-        claim.table().filter(pk__in=killers).update(**failed(ErrorCode.NO_ANSWER, GONE))
-        claim.refused |= dict.fromkeys(killers, GONE)
-    return [row for row in rows if row.pk not in killers]
+    poison = [row.pk for row in taken_over if is_out_of_tries(row, claim.clock)]
+    if poison:
+        claim.table().filter(pk__in=poison).update(**failed(ErrorCode.NO_ANSWER, WORKERS_STOPPED))
+        claim.refused |= dict.fromkeys(poison, WORKERS_STOPPED)
+    return [row for row in rows if row.pk not in poison]

@@ -57,7 +57,7 @@ class Loop:
         begun = [r for r in self._waiting if r.has_begun and name in (None, r.name)]
         return self._calls.in_flight(name) + sum(slots_of(r.step) for r in begun)
 
-    def is_chosen(self, name: str | None = None) -> bool:
+    def is_waiting(self, name: str | None = None) -> bool:
         """Whether a delivery that holds nothing yet waits for its slots."""
         return any(not r.has_begun and name in (None, r.name) for r in self._waiting)
 

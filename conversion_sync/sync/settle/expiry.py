@@ -15,7 +15,7 @@ from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.sync.retry import retried
-from conversion_sync.sync.states import GONE, failed, has_had_enough, since
+from conversion_sync.sync.states import WORKERS_STOPPED, failed, is_out_of_tries, since
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["expire_engagements"]
@@ -36,9 +36,9 @@ def _expire(rows: QuerySet[Any]) -> int:
         locked = list(locking(rows.only("pk", "attempts", "failing_since"), skip_locked=True))
         if conf.resend_in_doubt:
             # A lease that ran out is a try like any other: what kills its workers fails in the end.
-            spent = [row.pk for row in locked if has_had_enough(row, partial(db_now, rows.db))]
+            spent = [row.pk for row in locked if is_out_of_tries(row, partial(db_now, rows.db))]
         table: QuerySet[Any] = Engagement.unmarked.using(rows.db)
-        table.filter(pk__in=spent).update(**failed(ErrorCode.NO_ANSWER, GONE))
+        table.filter(pk__in=spent).update(**failed(ErrorCode.NO_ANSWER, WORKERS_STOPPED))
         table.filter(pk__in={row.pk for row in locked} - {*spent}).update(**_expired())
     if spent:
         signals.row_failed.send_robust(sender=Engagement, pks=spent)

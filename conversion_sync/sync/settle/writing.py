@@ -22,7 +22,7 @@ from conversion_sync.sync.settle.columns import (
     still_unstorable,
     without_words,
 )
-from conversion_sync.sync.states import has_had_enough, storable
+from conversion_sync.sync.states import is_out_of_tries, storable
 
 __all__ = ["Settling"]
 
@@ -74,7 +74,7 @@ class Settling:
         if decision is Decision.UNCONFIRMED and conf.resend_in_doubt:
             decision = Decision.RETRY
         may_fail = outcome.counts and not outcome.endless
-        if decision is Decision.RETRY and may_fail and has_had_enough(row, self.claim.clock):
+        if decision is Decision.RETRY and may_fail and is_out_of_tries(row, self.claim.clock):
             return Decision.FAILED
         return decision
 

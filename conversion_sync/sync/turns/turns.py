@@ -63,7 +63,7 @@ class Turns:
         """
         gave = False
         while not (self._run.is_over() or self.loop.no_slot):
-            if self.loop.is_chosen() and time.monotonic() - self._asked_at < REST:
+            if self.loop.is_waiting() and time.monotonic() - self._asked_at < REST:
                 break  # An opt-out of this moment finds the next slot.
             self._asked_at = time.monotonic()
             priorities = due(self._run.using)
@@ -81,7 +81,7 @@ class Turns:
 
     def _those_that_may(self, names: set[str]) -> list[str]:
         """Those of the names that may have a turn now, in the order of their turns."""
-        if self.loop.is_chosen():
+        if self.loop.is_waiting():
             # A look that is not used yet would be the same again; an opt-out never waits for it.
             names &= {OPT_OUTS.name}
         start = self._others.index(self.next)
@@ -92,7 +92,7 @@ class Turns:
     def _may(self, name: str) -> bool:
         if name in self._done or self._resting.get(name, 0.0) > time.monotonic():
             return False
-        if self.loop.is_chosen(name):
+        if self.loop.is_waiting(name):
             return False
         if self._channels.is_slow(name):
             return not self.loop.in_flight(name) and self._may_try(name)
