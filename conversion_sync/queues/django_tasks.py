@@ -24,6 +24,9 @@ from conversion_sync.queues.tasks_api import IN_PROCESS, backend_path, tasks_mod
 
 __all__ = ["check", "drain", "enqueue", "schedule_sweep"]
 
+#: The backend whose tasks are rows, by its package.
+OWN_TABLES = "django_tasks_db"
+
 tasks: Any = importlib.import_module(tasks_module(django.VERSION))
 
 
@@ -77,8 +80,10 @@ def _put_here(alias: str) -> None:
 
 def _database_of_tasks() -> str | None:
     """Where django-tasks-db has its rows, if it is the backend."""
-    path = backend_path(conf.tasks_backend)
-    if not path.startswith("django_tasks_db.") or not apps.is_installed("django_tasks_db"):
+    if not backend_path(conf.tasks_backend).startswith(f"{OWN_TABLES}."):
         return None
-    rows: Any = apps.get_app_config("django_tasks_db").get_model("DBTaskResult")
-    return router.db_for_write(rows)
+    for app in apps.get_app_configs():
+        if app.name == OWN_TABLES:
+            rows: Any = app.get_model("DBTaskResult")
+            return router.db_for_write(rows)
+    return None
