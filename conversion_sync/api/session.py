@@ -8,6 +8,7 @@ import requests
 from requests.auth import AuthBase
 
 from conversion_sync.api.connections import Adapter
+from conversion_sync.api.doors import adapters
 from conversion_sync.api.secret import Secret
 
 __all__ = ["KeyHeader", "make_session"]
@@ -48,4 +49,6 @@ def make_session(auth: KeyHeader, *, trust_env: bool) -> requests.Session:
     adapter = Adapter(pool_connections=4, pool_maxsize=32, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
+    for base_url, inside in adapters().items():
+        session.mount(base_url, inside)
     return session
