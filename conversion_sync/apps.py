@@ -18,13 +18,14 @@ class ConversionSyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from conversion_sync import checks, queues
+        from conversion_sync import calls_in_tests, checks, queues
         from conversion_sync.mirrors.setting_up import connect
         from conversion_sync.models.fixtures import complete_fixture
         from conversion_sync.sync import steps, upgrade
         from conversion_sync.sync.completing import after_migrate
 
         checks.register()
+        calls_in_tests.connect()
         queues.connect()
         connect()
         left = _("what an upgrade has left to be done")

@@ -9,6 +9,8 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from django.conf import settings
 
+from conversion_sync.test_runner import are_calls_allowed, is_under_test
+
 __all__ = ["SETTINGS", "Setting", "ValueKind", "conf"]
 
 T = TypeVar("T")
@@ -205,6 +207,13 @@ class Conf:
         NUMBER,
         "seconds without a drain, while rows are due, after which nobody is working",
     )
+    send_in_tests = Setting(
+        "SEND_IN_TESTS",
+        False,
+        SWITCH,
+        "under a test runner rows are held; `True`: they are sent there, too, as by the sandbox of "
+        "`conversion_sync.testing`",
+    )
 
     @property
     def given(self) -> Mapping[str, Any]:
@@ -219,7 +228,12 @@ class Conf:
     @property
     def can_send(self) -> bool:
         """Whether this site may call the API at all."""
-        return self.enabled and bool(self.api_key)
+        return self.enabled and bool(self.api_key) and not self.is_held
+
+    @property
+    def is_held(self) -> bool:
+        """Whether rows are held only because tests run that have not allowed calls."""
+        return is_under_test() and not (self.send_in_tests or are_calls_allowed())
 
 
 conf = Conf()

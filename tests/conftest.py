@@ -17,7 +17,9 @@ from pytest_django import Settings
 
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.loop.calls import CallsInFlight
-from conversion_sync.testing import sandbox_settings
+
+# As a site has it: ``conversion``, and ``conversion_in_memory``.
+pytest_plugins = ["conversion_sync.testing.pytest"]
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile(
@@ -76,20 +78,6 @@ def empty_caches() -> None:
     """
     cache.clear()
     ContentType.objects.clear_cache()
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A stand-in of the API over real HTTP, with no limit of its own."""
-    with Sandbox() as box:
-        yield box
-
-
-@pytest.fixture
-def conversion(settings: Settings, sandbox: Sandbox) -> Sandbox:
-    """The sandbox, and a site that is set up to send to it without holding back."""
-    settings.CONVERSION_SYNC = sandbox_settings(sandbox)
-    return sandbox
 
 
 @pytest.fixture

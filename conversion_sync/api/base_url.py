@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from conversion_sync.api.errors import ConfigurationError
 
-__all__ = ["check_base_url"]
+__all__ = ["check_base_url", "is_loopback"]
 
 
 def check_base_url(base_url: str) -> str:
@@ -31,6 +31,11 @@ def check_base_url(base_url: str) -> str:
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError("The base URL must be https; plain http is for loopback only.")
     return parts.geturl().rstrip("/")
+
+
+def is_loopback(base_url: str) -> bool:
+    """Whether a base URL leads to this machine."""
+    return _is_loopback(urlsplit(base_url).hostname or "")
 
 
 def _is_loopback(host: str) -> bool:

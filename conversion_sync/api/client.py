@@ -17,6 +17,7 @@ from conversion_sync.api.inputs import (
     StatusChange,
 )
 from conversion_sync.api.item_errors import match_item_errors
+from conversion_sync.api.permission import ask_permission
 from conversion_sync.api.request import Answer, CallRecord, Request
 from conversion_sync.api.results import (
     BatchResult,
@@ -96,7 +97,11 @@ class Client:
             turn: called before that in the same thread, with the connection open; it returns when
                 the call may begin, which is then what the record says and the deadline counts from.
                 It may raise `Withheld`, too.
+
+        Raises:
+            CallForbidden: whoever uses this package lets no call be made.
         """
+        ask_permission(self._transport.base_url)
         started_at, started = time.time(), time.monotonic()
 
         def begin() -> None:

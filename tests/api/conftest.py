@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from conversion_sync.api import v1
 from conversion_sync.api.transport import Transport
+from conversion_sync.testing import calls_allowed
 from tests.api.kit import KEY
 
 
@@ -22,6 +23,13 @@ def no_proxy(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def allowed():
+    """These tests answer the calls themselves."""
+    with calls_allowed():
+        yield
 
 
 @pytest.fixture

@@ -139,6 +139,7 @@ def box(site: str, server: Sandbox, settings: Any) -> Sandbox:
     server.reset()
     server.app.keys = frozenset()
     settings.CONVERSION_SYNC = {
+        "SEND_IN_TESTS": True,
         "API_KEY": "browser-key",
         "BASE_URL": server.base_url,
         "RATE_LIMIT": 200,

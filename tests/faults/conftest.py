@@ -11,6 +11,7 @@ from pytest_django import Settings
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sandbox.endpoints import Endpoints
 from conversion_sync.sync.gate import Gate
+from conversion_sync.testing import sandbox_settings
 from tests.faults.kit import LONG, Listener, figures
 
 API_KEY = "sk_live_very_secret"
@@ -64,7 +65,7 @@ def box(transactional_db: None, server: Sandbox, configure: Configure) -> Sandbo
     app = server.app
     server.reset()
     app.endpoints, app.keys, app.limit.rate = Endpoints(app.store), frozenset(), 0
-    configure(API_KEY=API_KEY, BASE_URL=server.base_url, RATE_LIMIT=10_000, QUEUE="none")
+    configure(**{**sandbox_settings(server), "API_KEY": API_KEY, "QUEUE": "none"})
     return server
 
 
