@@ -83,6 +83,10 @@ class Order(models.Model):
     objects = models.Manager()
     marked = mirrors.MirroredManager()
 
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+
     def __str__(self) -> str:
         return str(self.number)
 

@@ -99,6 +99,10 @@ class Migration(migrations.Migration):
                 ('placed_at', models.DateTimeField(null=True)),
                 ('customer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='orders', to='shop.customer')),
             ],
+            options={
+                'verbose_name': 'order',
+                'verbose_name_plural': 'orders',
+            },
         ),
         migrations.CreateModel(
             name='Line',
