@@ -8,6 +8,7 @@ from conversion_sync.admin import (
     engagement,
     gate,
     job,
+    mirror,
     subscription,
     worker,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "engagement",
     "gate",
     "job",
+    "mirror",
     "subscription",
     "worker",
 ]

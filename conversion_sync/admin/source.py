@@ -25,6 +25,8 @@ from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import badges
 from conversion_sync.admin.lists.waiting import follows, note_reasons, why
+from conversion_sync.admin.pages.sources.shown import name_of
+from conversion_sync.admin.pages.sources.words import readable
 from conversion_sync.admin.site import address
 from conversion_sync.mirrors.explain import explain, rows_of_instances
 from conversion_sync.mirrors.registry import registry
@@ -129,10 +131,11 @@ class ConversionSyncAdminMixin(_ModelAdmin):
         found = explain(instance)
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Why %(name)s is in Conversion, or is not") % {"name": instance},
+            "title": _("Why it is in Conversion, or is not"),
+            "name": name_of(instance),
             "opts": self.opts,
             "original": instance,
-            "explanations": [(each, self._row_address(each.row)) for each in found],
+            "explanations": [(readable(each), self._row_address(each.row)) for each in found],
             "may_sync": bool(found) and self._may_sync(request),
             "media": self.media,
         }

@@ -16,7 +16,7 @@ from conversion_sync.models import MirrorLink, MirrorMark, MirrorState
 from conversion_sync.status.estimates import EXACT
 from conversion_sync.status.recent import recent
 
-__all__ = ["Figures", "figures"]
+__all__ = ["Figures", "figures", "held"]
 
 State, Trouble, What = MirrorLink.State, MirrorLink.Trouble, MirrorMark.What
 
@@ -71,6 +71,13 @@ def figures(using: str) -> list[Figures]:
         )
         for declared in mirrors
     ]
+
+
+def held(using: str) -> dict[str, int]:
+    """How many rows of each mirror would leave and wait for a person, where any do: one query."""
+    links = MirrorLink.objects.using(using).order_by().filter(trouble=Trouble.HELD)
+    counts = dict(links.values_list("mirror").annotate(count=Count("*")))
+    return {each.label: counts[each.label] for each in registry if each.label in counts}
 
 
 def _count(using: str) -> tuple[Counts, Counts]:

@@ -14,8 +14,12 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.db import connection, transaction
+from django.db.models import F
 from django.test import Client
 
+from conversion_sync import mirrors
+from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.registry import registry
 from conversion_sync.models import (
     ApiCall,
     ApiGate,
@@ -25,16 +29,19 @@ from conversion_sync.models import (
     Deletion,
     Engagement,
     Heartbeat,
+    MirrorLink,
+    MirrorMark,
     SubscriptionChange,
     Wakeup,
 )
 from conversion_sync.models.clock import db_now
 from tests.admin.conftest import BASE, state
 from tests.kit import push
+from tests.mirrors.shop.models import Customer
 
 KINDS = ("company", "contact", "deletion", "engagement", "subscriptionchange")
 RECORDS = ("company", "contact")
-OPERATIONS = ("bulkjob", "apicall", "apigate", "heartbeat", "wakeup")
+OPERATIONS = ("bulkjob", "apicall", "apigate", "heartbeat", "mirrorlink", "wakeup")
 
 #: The permissions of each role, beside that of looking at all.
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -48,6 +55,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "subscriber": ("change_contact", "set_subscription"),
     "overrider": ("override_consent",),
     "pauser": ("pause",),
+    "releaser": ("let_leave",),
     "importer": ("import_contact", "import_company"),
     "exporter": ("export_contact", "export_company"),
     # Some need two of the permissions.
@@ -180,6 +188,12 @@ def other_cases(pks: Mapping[str, int]) -> Iterator[Case]:
     job = f"bulkjob/{pks['bulkjob']}"
     may_cancel = ("view_bulkjob", "sync_contact")
     yield case("bulkjob_do", f"{job}/do/", "POST", *may_cancel, action="cancel")
+    source, again = pks["mirrorlink"], ("view_mirrorlink", "sync_contact")
+    name, decide = "mirrorlink_let_leave", "mirrorlink/let-leave/?mirror=tests.CustomerMirror"
+    yield case("mirrorlink_look_again", "mirrorlink/look-again/", "POST", *again, pk=source)
+    all_of_it = {"mirror": "tests.CustomerMirror", "trouble": "held"}
+    yield case("mirrorlink_look_again", "mirrorlink/look-again/", "POST", *again, **all_of_it)
+    yield from both(name, decide, "view_mirrorlink", "let_leave", counted="1")
     yield case("pause", "apigate/pause/", "POST", "pause")
     yield case("resume", "apigate/resume/", "POST", "pause")
 
@@ -201,9 +215,27 @@ def cases(pks: Mapping[str, int]) -> list[Case]:
     return found
 
 
+class CustomerMirror(mirrors.Mirror[Customer]):
+    email = F("email")
+
+
+@pytest.fixture
+def held(contact: Contact) -> Iterator[MirrorLink]:
+    """A source whose row would leave."""
+    with registry.only(Declared(MirrorLink.Kind.CONTACT, Customer, CustomerMirror)):
+        yield MirrorLink.objects.create(
+            mirror="tests.CustomerMirror",
+            source="1",
+            kind="contact",
+            row=contact.pk,
+            state="held",
+            trouble="held",
+        )
+
+
 @pytest.fixture
 def pks(
-    conversion: Any, contact: Contact, engagement: Engagement, company: Company
+    held: MirrorLink, conversion: Any, contact: Contact, engagement: Engagement, company: Company
 ) -> dict[str, int]:
     """A row of each kind, in a state in which the buttons do something."""
     push()
@@ -227,7 +259,7 @@ def pks(
     ApiGate.load("default")
     Heartbeat.load("default")
     Wakeup.load("default")
-    rows: list[Any] = [company, contact, engagement, change, deletion, call, job]
+    rows: list[Any] = [company, contact, engagement, change, deletion, call, job, held]
     return {str(row._meta.model_name): row.pk for row in rows} | {
         "apigate": 1,
         "heartbeat": 1,
@@ -235,11 +267,14 @@ def pks(
     }
 
 
+KEPT: tuple[Any, ...] = (Company, Contact, Engagement, SubscriptionChange, Deletion)
+
+
 def snapshot() -> list[Any]:
     """All that the app holds, as the database has it."""
     found = []
     with connection.cursor() as cursor:
-        for model in (Company, Contact, Engagement, SubscriptionChange, Deletion, BulkJob, ApiGate):
+        for model in (*KEPT, BulkJob, ApiGate, MirrorLink, MirrorMark):
             cursor.execute(f"SELECT * FROM {model._meta.db_table} ORDER BY 1")  # noqa: S608  # no input
             found.append(cursor.fetchall())
     return found

@@ -10,12 +10,25 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import F, Q
 from django.test import Client
 from django.utils.translation import trans_real
 
-from conversion_sync.models import Company, Contact, Deletion, Engagement, SubscriptionChange
+from conversion_sync import mirrors
+from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.registry import registry
+from conversion_sync.models import (
+    Company,
+    Contact,
+    Deletion,
+    Engagement,
+    MirrorLink,
+    SubscriptionChange,
+)
 from conversion_sync.models.clock import db_now
+from conversion_sync.models.messages import Message, stored
 from tests.admin.conftest import BASE, state
+from tests.mirrors.shop.models import Customer
 
 OPEN, CLOSE = "⟦", "⟧"
 WORD = re.compile(r"[^\W\d]{2,}")
@@ -122,6 +135,47 @@ def test_every_word_is_translatable(
     admin_client: Client, rows: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = {page: partial(admin_client.get, page) for page in pages(rows)}
+    assert not (missing := untranslated_words(answers, monkeypatch)), missing
+
+
+class CustomerMirror(mirrors.Mirror[Customer]):
+    email = F("email")
+    include = Q(is_active=True)
+    on_exit = mirrors.DELETE
+
+
+@pytest.fixture
+def sources(contact: Contact) -> Iterator[list[MirrorLink]]:
+    """A source in each state, and with each trouble."""
+    reasons = [*Message]
+    with registry.only(Declared(MirrorLink.Kind.CONTACT, Customer, CustomerMirror)):
+        for number, state in enumerate([*MirrorLink.State, *MirrorLink.State]):
+            ann = Customer.objects.create(name="ann", is_active=bool(number % 2))
+            link = MirrorLink(mirror="tests.CustomerMirror", source=str(ann.pk), state=state)
+            link.kind, link.row = "contact", contact.pk if state == "mirrored" else None
+            link.row = link.row if number < len(MirrorLink.State) else None
+            link.reason = stored(reasons[number % len(reasons)])
+            link.fault = "Call" if number == 1 else ""
+            link.note_trouble()
+            link.save()
+        yield [*MirrorLink.objects.all()]
+
+
+def pages_of(sources: list[MirrorLink]) -> Iterator[str]:
+    yield "/admin/"
+    yield f"{BASE}/apigate/"
+    yield f"{BASE}/mirrorlink/"
+    yield f"{BASE}/mirrorlink/?mirror=tests.CustomerMirror&trouble=any"
+    yield f"{BASE}/mirrorlink/let-leave/?mirror=tests.CustomerMirror"
+    for link in sources:
+        yield f"{BASE}/mirrorlink/{link.pk}/change/"
+        yield f"/admin/shop/customer/{link.source}/conversion/"
+
+
+def test_every_word_of_mirrors_is_translatable(
+    admin_client: Client, sources: list[MirrorLink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {page: partial(admin_client.get, page) for page in pages_of(sources)}
     assert not (missing := untranslated_words(answers, monkeypatch)), missing
 
 

@@ -14,9 +14,12 @@ from conversion_sync.admin.pages.dashboard.gate import gate_card
 from conversion_sync.admin.pages.dashboard.jobs import running_jobs
 from conversion_sync.admin.pages.dashboard.kinds import COLUMNS, kind_line
 from conversion_sync.admin.pages.dashboard.links import list_address
+from conversion_sync.admin.pages.dashboard.mirrors import COLUMNS as MIRROR_COLUMNS
+from conversion_sync.admin.pages.dashboard.mirrors import mirror_failures, mirror_lines
 from conversion_sync.admin.pages.dashboard.sending import sending
 from conversion_sync.admin.pages.dashboard.worker import worker_card
 from conversion_sync.admin.pages.traffic import Traffic, last_day, last_hour
+from conversion_sync.mirrors.figures import figures
 from conversion_sync.models.database import database
 from conversion_sync.status import times
 from conversion_sync.status.facts import facts
@@ -36,6 +39,8 @@ def dashboard(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
     seen = overview(using, kinds=recent_kinds(using))
     known = facts(seen, using)
     found = verdict(known)
+    mirrors = figures(using)
+    wanting = [*failures(request, seen, site), *mirror_failures(request, mirrors, site)]
     traffic: list[Traffic] = [last_hour(seen.now), last_day(seen.now)]
     return {
         "columns": list(COLUMNS.values()),
@@ -47,7 +52,9 @@ def dashboard(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
         "troubles": _troubles(seen),
         "sending": sending(seen, known, using),
         "traffic": traffic,
-        "failures": sorted(failures(request, seen, site), key=lambda each: -each.count),
+        "failures": sorted(wanting, key=lambda each: -each.count),
+        "mirror_columns": list(MIRROR_COLUMNS.values()),
+        "mirrors": mirror_lines(request, mirrors, site),
         "jobs": running_jobs(request, seen.now, site),
         "now": times.exact(seen.now),
         "calls_address": list_address(request, "apicall", site),

@@ -1,0 +1,90 @@
+"""What is wrong with a source, in words."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from conversion_sync.admin.badges import Badge, one_line, render
+from conversion_sync.admin.forms.key_values import as_text
+from conversion_sync.mirrors.explain import Condition, Explanation
+from conversion_sync.models import MirrorLink
+from conversion_sync.status.messages import in_words
+
+__all__ = ["REMEDIES", "badge", "readable", "wrong"]
+
+#: Characters of a value, and of a reason.
+VALUE, REASON = 300, 1000
+
+State, Trouble = MirrorLink.State, MirrorLink.Trouble
+
+#: What to do about each trouble.
+REMEDIES: Mapping[str, Promise] = {
+    Trouble.FAULT: _(
+        "The code of the mirror failed. Have a developer see to the place that is named, then "
+        "press “Look again”."
+    ),
+    Trouble.UNUSABLE: _(
+        "Correct the value where it comes from: a save there is looked at by itself."
+    ),
+    Trouble.NO_KEY: _(
+        "Nothing is wrong where these are to have none. Else enter it where it comes from."
+    ),
+    Trouble.CONFLICT: _(
+        "Another one has the same key, and the row. Correct the key of the one or the other; when "
+        "the other goes, this one takes over."
+    ),
+    Trouble.WAITING: _("It is entered by itself once what it refers to is mirrored."),
+    Trouble.HELD: _(
+        "Look at some of them, and why they would leave. If that is right, let them leave; else "
+        "have the condition corrected: then they stay."
+    ),
+}
+
+_TONES: Mapping[str, str] = {
+    Trouble.FAULT: "bad",
+    Trouble.UNUSABLE: "bad",
+    Trouble.NO_KEY: "off",
+    Trouble.CONFLICT: "retry",
+    Trouble.WAITING: "wait",
+    Trouble.HELD: "doubt",
+    State.MIRRORED: "ok",
+    State.RELEASED: "busy",
+}
+
+
+def badge(link: MirrorLink) -> SafeString:
+    """The badge: what is wrong, or the state."""
+    name = link.trouble or link.state
+    words = Trouble(name).label if link.trouble else State(name).label
+    return render(Badge(_TONES.get(name, "off"), str(words)))
+
+
+def wrong(link: MirrorLink, length: int) -> str:
+    """Why the source has no row, or is not as it should be; cut to ``length``."""
+    if link.fault and link.trouble == Trouble.FAULT:
+        return one_line(link.fault, length)
+    return one_line(in_words(link.reason), length)
+
+
+def readable(found: Explanation) -> Explanation:
+    """As it is shown: what others have entered stands on a line, and is cut."""
+    return dataclasses.replace(
+        found,
+        conditions=[
+            Condition(one_line(each.words, VALUE), each.holds) for each in found.conditions
+        ],
+        key=one_line(found.key, VALUE),
+        values={one_line(name, VALUE): _value(value) for name, value in found.values.items()},
+        reason=one_line(found.reason, REASON),
+        fault=one_line(found.fault, REASON),
+    )
+
+
+def _value(value: Any) -> str | None:
+    return None if value is None else one_line(as_text(value), VALUE)
