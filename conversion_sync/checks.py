@@ -229,7 +229,7 @@ def _cluster_retries(cluster: dict[str, Any]) -> Iterator[CheckMessage]:
         yield _warning(
             "W014",
             "Q_CLUSTER['sync'] runs each drain inside the save that asks for it.",
-            "Leave it out; in tests set CONVERSION_SYNC['ENABLED'] to False instead.",
+            "Leave it out; what tests send at once they send by conversion_sync.testing.",
         )
     if cluster.get("catch_up", True):
         yield _warning(

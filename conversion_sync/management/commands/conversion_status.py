@@ -136,8 +136,8 @@ def _sentences(state: Overview) -> Iterator[str]:
     yield _last_drain(state)
     if not state.working:
         yield (
-            "Nobody is working: rows are due, and no drain has run. Start the q cluster "
-            "(manage.py qcluster) or manage.py conversion_push --forever."
+            "Nobody is working: rows are due, and no drain has run. Start the queue's "
+            "worker (such as manage.py qcluster) or manage.py conversion_push --forever."
         )
 
 
