@@ -1,0 +1,281 @@
+"""Each queue in a site of its own: a worker process, a save in another, an arrival, a kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+import redis
+
+from conversion_sync.sandbox import Sandbox
+from tests.installation.kit import LIMIT, Environment, inherited, run
+from tests.installation.test_wheel import pythons
+
+pytestmark = [pytest.mark.installation, pytest.mark.timeout(LIMIT)]
+
+REDIS_URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
+
+ANN, BOB = "ann@x.example", "bob@x.example"
+
+#: Seconds: for what a worker does at once, and for a sweep, which comes once a minute.
+SOON, SWEPT = 60.0, 150.0
+
+SETTINGS = """
+INSTALLED_APPS += ["conversion_sync"]
+DATABASES["default"]["OPTIONS"] = {{
+    "transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=wal",
+}}
+CONVERSION_SYNC = {{
+    "API_KEY": "test-key", "BASE_URL": "{base_url}", "RATE_LIMIT": 1000,
+    "CALL_DEADLINE": 2, "LEASE": 7, "DRAIN_SECONDS": 3, "QUEUE": "{queue}",
+}}
+"""
+
+DJANGO_Q = """
+INSTALLED_APPS += ["django_q"]
+Q_CLUSTER = {
+    "orm": "default", "workers": 1, "queue_limit": 1, "bulk": 1, "timeout": 60, "retry": 240,
+    "max_attempts": 1, "ack_failures": True, "save_limit": -1, "catch_up": False, "poll": 0.2,
+}
+"""
+
+DJANGO_TASKS = """
+INSTALLED_APPS += ["django_tasks_db"]
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+CONVERSION_SYNC["SWEEP"] = "cron"
+"""
+
+CELERY = """
+CELERY_BROKER_URL = "{url}"
+CELERY_BROKER_TRANSPORT_OPTIONS = {{"global_keyprefix": "{prefix}"}}
+"""
+
+#: As Celery's documentation has it.
+CELERY_APP = """
+import os
+from celery import Celery
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_of_its_own.settings")
+app = Celery("site_of_its_own")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+"""
+
+#: A save, and the end of what it started: this process, other than a site's, ends with it.
+SAVE = """
+import threading
+from conversion_sync.models import Contact
+Contact.objects.create(email={email!r})
+for thread in threading.enumerate():
+    if thread.name == "conversion-queue":
+        thread.join(20)
+"""
+
+#: Saves within a loop over an open cursor: the session stays, and tasks are rows of the same one.
+LOOP = """
+from django.db import connection
+from conversion_sync.models import Contact, Wakeup
+Contact.objects.bulk_create(Contact(email=f"c{n}@x.example") for n in range(9))
+raw = connection.connection
+for row in Contact.objects.iterator(chunk_size=1):
+    Wakeup.write("default", requested_until=None)
+    row.first_name = "Renamed"
+    row.save()
+assert connection.connection is raw
+assert Contact.objects.filter(first_name="Renamed").count() == 9
+"""
+
+STATES = """
+from conversion_sync.models import Contact
+print({row.sync_status for row in Contact.objects.all()})
+"""
+
+#: A lease that is over: nobody waits for a clock.
+END_WAITS = "from conversion_sync.testing import end_waits; end_waits()"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A queue of a site.
+
+    Attributes:
+        name: as ``QUEUE`` has it.
+        extras: of the package.
+        install: what the environment has beside it.
+        worker: the command that works, after the Python.
+        sweeper: the same, with the sweep.
+        cron: the sweep is cron's.
+    """
+
+    name: str
+    extras: str
+    install: Sequence[str]
+    worker: Sequence[str]
+    sweeper: Sequence[str]
+    cron: bool = False
+
+
+CELERY_WORKER = ("-m", "celery", "-A", "site_of_its_own", "worker", "--concurrency=1")
+DB_WORKER = ("manage.py", "db_worker", "--interval=0.1")
+QCLUSTER = ("manage.py", "qcluster")
+
+DJANGO_Q_KIND = Kind("django_q", "", (), QCLUSTER, QCLUSTER)
+CELERY_KIND = Kind(
+    "celery",
+    "[celery]",
+    ("celery[redis]",),
+    CELERY_WORKER,
+    (*CELERY_WORKER, "--beat", "-s", "beat"),
+)
+BACKPORT_KIND = Kind(
+    "django_tasks", "[django-tasks]", ("django-tasks-db",), DB_WORKER, DB_WORKER, cron=True
+)
+OWN_KIND = Kind("django_tasks", "", ("django-tasks-db",), DB_WORKER, DB_WORKER, cron=True)
+
+
+@cache
+def kinds() -> list[tuple[Kind, str]]:
+    """Each queue, and its Python: the oldest has Django 5.2, the newest one with its own tasks."""
+    oldest, *others = pythons()
+    found = [(DJANGO_Q_KIND, oldest), (CELERY_KIND, oldest), (BACKPORT_KIND, oldest)]
+    return found + [(OWN_KIND, python) for python in others[-1:]]
+
+
+Install = Callable[[Kind, str], Environment]
+
+
+class Site:
+    """A site that has the queue, and its processes."""
+
+    def __init__(self, kind: Kind, environment: Environment, folder: Path) -> None:
+        self.kind, self.folder, self.python = kind, folder, environment.python
+        self.project = folder / "site_of_its_own"
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def manage(self, *command: str) -> str:
+        return run([self.python, "manage.py", *command], self.folder)
+
+    def shell(self, script: str) -> None:
+        self.manage("shell", "--command", script)
+
+    def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a worker, in a session of its own."""
+        with (self.folder / f"worker{len(self.running)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [self.python, *command],
+                cwd=self.folder,
+                env=inherited(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.running.append(process)
+        return process
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-3000:] for path in self.folder.glob("worker*.log"))
+
+    def wait(self, condition: Callable[[], object], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, self.logs()
+            time.sleep(0.1)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """kill -9 a worker, and whatever it has started."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def prefix() -> Iterator[str]:
+    """Of the keys of this test in Redis."""
+    made = f"test-{uuid.uuid4().hex}"
+    yield made
+    with redis.Redis.from_url(REDIS_URL) as client:
+        for key in client.scan_iter(f"{made}*"):
+            client.delete(key)
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
+    """Make the environment of a queue, once."""
+
+    @cache
+    def made(kind: Kind, python: str) -> Environment:
+        environment = Environment(tmp_path_factory.mktemp("queue") / "venv", python)
+        environment.install(f"{wheel}{kind.extras}", *kind.install)
+        return environment
+
+    return made
+
+
+@pytest.fixture(
+    params=kinds(), ids=lambda param: f"{param[0].name}-{Path(param[1]).resolve().name}"
+)
+def site(request, install: Install, tmp_path: Path, box: Sandbox, prefix: str) -> Iterator[Site]:
+    kind, python = request.param
+    environment = install(kind, python)
+    run([environment.python, "-m", "django", "startproject", "site_of_its_own", "."], tmp_path)
+    site = Site(kind, environment, tmp_path)
+    settings = site.project / "settings.py"
+    text = settings.read_text() + SETTINGS.format(base_url=box.base_url, queue=kind.name)
+    if kind.name == "celery":
+        text += CELERY.format(url=REDIS_URL, prefix=prefix)
+        (site.project / "celery.py").write_text(CELERY_APP)
+        (site.project / "__init__.py").write_text("from .celery import app as celery_app\n")
+    else:
+        text += {"django_q": DJANGO_Q, "django_tasks": DJANGO_TASKS}[kind.name]
+    settings.write_text(text)
+    site.manage("migrate", "--verbosity=0")
+    yield site
+    for process in site.running:
+        kill(process)
+        process.wait()
+
+
+def test_a_save_arrives_and_what_a_killed_worker_held_is_swept(site: Site, box: Sandbox):
+    assert "no issues" in site.manage("check", "--fail-level=WARNING")
+    if site.kind.name == "django_q":
+        site.shell("from django_q.models import Schedule; Schedule.objects.all().delete()")
+    worker = site.start(site.kind.worker)
+    site.shell(SAVE.format(email=ANN))
+    # Nothing sweeps yet: the save itself has asked for this.
+    site.wait(lambda: ANN in box.contacts, SOON)
+
+    box.before(lambda request: kill(worker), path="^/contacts/batch$")
+    site.shell(SAVE.format(email=BOB))
+    site.wait(lambda: worker.poll() is not None, SOON)
+    site.shell(END_WAITS)
+    site.manage("migrate", "--verbosity=0")
+    before = len(box.calls)
+    site.start(site.kind.sweeper)
+    if site.kind.cron:
+        site.manage("conversion_push")
+    site.wait(lambda: len(box.calls) > before, SWEPT)
+    site.wait(lambda: "{'SYNCED'}" in site.manage("shell", "--command", STATES), SOON)
+    assert set(box.contacts) == {ANN, BOB}
+
+
+def test_saves_keep_the_session_of_the_site_and_queue_their_tasks_in_it(site: Site):
+    if site.kind.name == "django_tasks":
+        site.shell(
+            LOOP
+            + "from django_tasks_db.models import DBTaskResult as T; assert T.objects.count() > 8"
+        )
+    else:
+        site.shell(LOOP)
