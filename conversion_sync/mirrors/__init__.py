@@ -14,14 +14,7 @@ Declare them in ``conversion.py`` of any app of the site:
         on_exit = mirrors.UNSUBSCRIBE
 """
 
-from conversion_sync.mirrors.declaration import (
-    DELETE,
-    KEEP,
-    UNSUBSCRIBE,
-    Exit,
-    Mirror,
-    depends_on,
-)
+from conversion_sync.mirrors.declaration import DELETE, KEEP, UNSUBSCRIBE, Exit, Mirror, depends_on
 from conversion_sync.mirrors.explain import Condition, Explanation, explain
 from conversion_sync.mirrors.manager import (
     MirroredManager,

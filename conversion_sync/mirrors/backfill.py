@@ -10,9 +10,9 @@ from django.db import models, transaction
 
 from conversion_sync.mirrors.beginnings import began_at
 from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.many import has_past, note_past
 from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.render import Report, render
-from conversion_sync.mirrors.step import has_past, note_past
 from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.clock import DbNow
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from conversion_sync.mirrors.marks import table
+from conversion_sync.mirrors.followed import table
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.models import MirrorLink, MirrorMark, MirrorState
 from conversion_sync.status.estimates import EXACT

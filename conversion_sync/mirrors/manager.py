@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import models, transaction
 
-from conversion_sync.mirrors.marks import Mark, changed, mirroring, parents_of, sender_of, write
+from conversion_sync.mirrors.followed import sender_of
+from conversion_sync.mirrors.marks import Mark, changed, mirroring, parents_of, write
 from conversion_sync.models.chunks import in_chunks
 
 __all__ = ["MirroredManager", "MirroredManagerMixin", "MirroredQuerySetMixin"]

@@ -11,14 +11,17 @@ from typing import Any
 from django.db import IntegrityError
 
 from conversion_sync.mirrors import brakes
+from conversion_sync.mirrors.assignment import assign
 from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.engagements import enter
 from conversion_sync.mirrors.follow import label_of
+from conversion_sync.mirrors.followed import table
+from conversion_sync.mirrors.leaving import leave
 from conversion_sync.mirrors.links import links_of, said, standing_for, write_links
-from conversion_sync.mirrors.marks import Mark, table, write
+from conversion_sync.mirrors.marks import Mark, write
 from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader
-from conversion_sync.mirrors.rows import assign, leave, write_rows
+from conversion_sync.mirrors.rows import write_rows
 from conversion_sync.mirrors.snapshots import read_key
 from conversion_sync.mirrors.words import condition_words, fingerprint
 from conversion_sync.models import MirrorLink, MirrorMark, attributed

@@ -9,11 +9,12 @@ from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy
 
-from conversion_sync.mirrors import marks
+from conversion_sync.mirrors import hearing
 from conversion_sync.mirrors.beginnings import after_migrate
 from conversion_sync.mirrors.checks import check_mirrors
+from conversion_sync.mirrors.concerned import waiting
 from conversion_sync.mirrors.registry import registry
-from conversion_sync.mirrors.step import NAME, step, waiting
+from conversion_sync.mirrors.step import NAME, step
 from conversion_sync.sync import steps
 
 __all__ = ["connect"]
@@ -22,8 +23,8 @@ __all__ = ["connect"]
 def connect() -> None:
     """Import ``conversion`` of each app of the site, and follow what the mirrors there read."""
     autodiscover_modules("conversion")
-    marks.connect()
-    registry.on_change = marks.connect
+    hearing.connect()
+    registry.on_change = hearing.connect
     label = gettext_lazy("changes of your own models")
     steps.register(steps.Step(NAME, label, waiting, step))
     register_check(check_mirrors, "conversion_sync")

@@ -78,7 +78,7 @@ def test_a_contact_that_changes_its_employer_changes_its_company(both):
 
 
 def test_of_an_employer_many_contacts_are_looked_through_in_steps(both, monkeypatch):
-    monkeypatch.setattr("conversion_sync.mirrors.step.SOURCES", 3)
+    monkeypatch.setattr("conversion_sync.mirrors.concerned.SOURCES", 3)
     employer = Employer.objects.create(name="Lumentum", is_client=False)
     for number in range(10):
         Customer.objects.create(email=f"c{number}@x.example", employer=employer)

@@ -62,7 +62,7 @@ def test_a_renamed_plan_concerns_its_customers(mirror, ann, django_assert_num_qu
 
 
 def test_so_many_customers_of_a_plan_are_looked_through_in_steps(mirror, monkeypatch):
-    monkeypatch.setattr("conversion_sync.mirrors.step.SOURCES", 3)
+    monkeypatch.setattr("conversion_sync.mirrors.concerned.SOURCES", 3)
     declare(mirror, F("plan__name"))
     plan = Plan.objects.create(name="pro")
     for number in range(10):

@@ -220,7 +220,7 @@ def test_a_save_in_autocommit_is_committed_with_its_mark(customers, ann, monkeyp
     def fail(*args: Any, **kwargs: Any) -> None:
         raise OSError("the process dies here")
 
-    monkeypatch.setattr("conversion_sync.mirrors.marks.write", fail)
+    monkeypatch.setattr("conversion_sync.mirrors.hearing.write", fail)
     with pytest.raises(OSError, match="dies"):
         saved(ann, name="2")
     assert Customer.objects.get().name == "1"

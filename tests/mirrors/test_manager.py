@@ -89,7 +89,7 @@ def test_rows_that_move_in_bulk_concern_both(customers):
 
 
 def test_what_conflicts_is_found_by_looking_at_all(customers, monkeypatch):
-    monkeypatch.setattr("conversion_sync.mirrors.step.SOURCES", 2)
+    monkeypatch.setattr("conversion_sync.mirrors.concerned.SOURCES", 2)
     render()
     models.QuerySet.update(Customer.objects.all(), name="Z")
     again = [Customer(pk=each.pk, email=each.email) for each in customers]

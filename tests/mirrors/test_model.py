@@ -197,7 +197,7 @@ steps = st.lists(
 def few(monkeypatch):
     """Everything in small portions."""
     monkeypatch.setattr("conversion_sync.mirrors.step.MARKS", 2)
-    monkeypatch.setattr("conversion_sync.mirrors.step.SOURCES", 2)
+    monkeypatch.setattr("conversion_sync.mirrors.concerned.SOURCES", 2)
     monkeypatch.setattr("conversion_sync.mirrors.backfill.SOURCES", 2)
     monkeypatch.setattr("conversion_sync.mirrors.brakes.AT_LEAST", 10**9)
 

@@ -1,0 +1,90 @@
+"""What becomes of the rows that no source has any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conversion_sync.mirrors.assignment import mark_of
+from conversion_sync.mirrors.declaration import DELETE, KEEP, Declared
+from conversion_sync.mirrors.marks import write
+from conversion_sync.mirrors.plan import Plan
+from conversion_sync.mirrors.registry import registry
+from conversion_sync.mirrors.snapshots import MODELS
+from conversion_sync.models import MirrorLink, MirrorState, SubscriptionChange
+from conversion_sync.models.attribution import on_behalf_of
+from conversion_sync.models.clock import db_now
+
+__all__ = ["leave"]
+
+State = MirrorLink.State
+
+
+def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
+    """Do with the rows that nobody has any more as their mirror says; say so in the links."""
+    for plan in plans:
+        if plan.leaves and not plan.is_held:
+            _say_why(using, plan)
+        elif plan.link.state == State.CONFLICT and plan.had is not None:
+            plan.link.left_at = db_now(using)
+    model: Any = MODELS[declared.kind]
+    left = {plan.left for plan in plans if plan.left is not None}
+    rows = dict(model.unmarked.using(using).filter(pk__in=left).values_list("pk", "key"))
+    passed = _passed_on(using, declared, plans)
+    rows = {pk: key for pk, key in rows.items() if key not in passed}
+    if declared.on_exit is KEEP or not rows:
+        return
+    released = {plan.left for plan in plans if plan.is_released}
+    by_itself = {pk: key for pk, key in rows.items() if pk not in released}
+    by_person = {pk: key for pk, key in rows.items() if pk in released}
+    _take_away(using, declared, by_itself)
+    if by_person:
+        states = MirrorState.objects.using(using).filter(mirror=declared.label)
+        who = states.values_list("released_by", flat=True).first() or ""
+        with on_behalf_of(who):
+            _take_away(using, declared, by_person)
+
+
+def _take_away(using: str, declared: Declared, rows: Mapping[int, str | None]) -> None:
+    if declared.on_exit is DELETE:
+        model: Any = MODELS[declared.kind]
+        model._default_manager.using(using).filter(pk__in=[*rows]).delete()
+    else:
+        SubscriptionChange.opt_out(using, [key for key in rows.values() if key])
+
+
+def _say_why(using: str, plan: Plan) -> None:
+    link = plan.link
+    link.state = State.EXCLUDED if plan.reading else State.GONE
+    link.reason, link.key, link.names = plan.leaves, "", []
+    if plan.had is not None or link.left_at is None:
+        # What a person let leave is not counted: the decision was made of all of them.
+        is_counted = plan.had is not None and not plan.is_released
+        link.left_at = db_now(using) if is_counted else None
+
+
+def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str]:
+    """The keys that these gave up and other sources want: those are looked at again."""
+    freed = {
+        plan.had_key
+        for plan in plans
+        if plan.had_key
+        # Who only waits for a key gives nothing up.
+        and (plan.had is not None or plan.left is not None)
+        and not plan.is_deferred
+        and (plan.link.row is None or plan.link.key != plan.had_key)
+        and not plan.is_held
+    }
+    if not freed:
+        return set()
+    waiting = MirrorLink.objects.using(using).filter(
+        kind=declared.kind, state=State.CONFLICT, key__in=freed
+    )
+    here = {plan.link.pk for plan in plans if plan.link.state != State.CONFLICT}
+    links = {
+        link.key: link
+        for link in waiting.order_by("-pk")
+        if registry.get(link.mirror) and link.pk not in here
+    }
+    write(using, [mark_of(link) for link in links.values()])
+    return {*links}
