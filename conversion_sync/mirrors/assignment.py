@@ -8,12 +8,12 @@ from typing import Any
 from django.db.models import Q
 
 from conversion_sync.mirrors.declaration import Declared
-from conversion_sync.mirrors.follow import label_of
 from conversion_sync.mirrors.marks import Mark, write
 from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.snapshots import MODELS, read_key
+from conversion_sync.mirrors.table import label_of
 from conversion_sync.models import MirrorLink
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored

@@ -10,11 +10,11 @@ from django.db import models
 from django.db.models import Q, QuerySet
 
 from conversion_sync.mirrors.declaration import Declared
-from conversion_sync.mirrors.follow import Left, label_of
 from conversion_sync.mirrors.followed import table
 from conversion_sync.mirrors.links import key_of_target
 from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.registry import registry
+from conversion_sync.mirrors.table import Left, label_of
 from conversion_sync.models import MirrorLink, MirrorMark
 
 __all__ = ["SOURCES", "What", "concerned_by", "next_sources", "sources_of", "waiting"]

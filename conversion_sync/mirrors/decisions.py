@@ -8,10 +8,10 @@ from typing import Any
 from django.db.models import QuerySet
 
 from conversion_sync.mirrors.declaration import Declared
-from conversion_sync.mirrors.follow import label_of
 from conversion_sync.mirrors.marks import Mark, write
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import Report, render
+from conversion_sync.mirrors.table import label_of
 from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.locking import locking

@@ -10,11 +10,11 @@ from typing import Any
 from django.db import models
 
 from conversion_sync.mirrors.declaration import Declared
-from conversion_sync.mirrors.follow import label_of
 from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader, Reading
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.snapshots import as_json, read_key
+from conversion_sync.mirrors.table import label_of
 from conversion_sync.mirrors.words import condition_words, fingerprint
 from conversion_sync.models import Company, Contact, Engagement, MirrorLink, MirrorMark
 from conversion_sync.models.database import database

@@ -1,11 +1,9 @@
-"""Which models' changes concern which mirrors: what a mirror reads is what it follows."""
+"""Which models' changes concern which mirrors, as these are declared."""
 
 from __future__ import annotations
 
-import enum
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
@@ -15,110 +13,18 @@ from django.db.models.constants import LOOKUP_SEP
 
 from conversion_sync.mirrors.declaration import REFERENCES, Declared
 from conversion_sync.mirrors.expressions import Step, paths, steps, target
+from conversion_sync.mirrors.table import (
+    Concern,
+    Left,
+    Model,
+    Parent,
+    Reference,
+    Sender,
+    Table,
+    label_of,
+)
 
-__all__ = [
-    "Concern",
-    "Parent",
-    "Reference",
-    "Sender",
-    "Table",
-    "depended_on",
-    "label_of",
-    "read_paths",
-    "table_of",
-]
-
-Model = type[models.Model]
-
-
-class Left(enum.Enum):
-    """Which sources may have led to a row that is deleted."""
-
-    #: None that are not marked by themselves: they went with it, or the row was theirs.
-    NONE = enum.auto()
-    #: Those that lead nowhere now.
-    NULL = enum.auto()
-    ANY = enum.auto()
-
-
-@dataclass(frozen=True)
-class Concern:
-    """A mirror that reads a model.
-
-    Attributes:
-        lookup: from the source to the row; blank for the source itself.
-        left: when the row is deleted, which sources have led to it.
-    """
-
-    mirror: str
-    lookup: str
-    left: Left = Left.NONE
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A mirror whose rows refer to the rows of another mirror's sources.
-
-    Attributes:
-        lookup: from the source to what it refers to.
-    """
-
-    mirror: str
-    lookup: str
-
-
-@dataclass(frozen=True)
-class Parent:
-    """A row that another one belongs to, by a column of that other one.
-
-    Attributes:
-        column: the foreign key.
-        label: of the model of the row that is marked.
-    """
-
-    column: str
-    label: str
-
-
-@dataclass
-class Sender:
-    """What a change of an instance of a model marks.
-
-    Attributes:
-        marked: by label, the attribute with the primary key, and the fields that are read (None:
-            any of them may be).
-        parents: the rows that it belongs to, which are marked in its place.
-        reads: the fields of it that are read through them (None: any).
-    """
-
-    marked: dict[str, tuple[str, frozenset[str] | None]] = field(default_factory=dict)
-    parents: list[Parent] = field(default_factory=list)
-    reads: frozenset[str] | None = frozenset()
-
-
-@dataclass
-class Table:
-    """What concerns whom.
-
-    Attributes:
-        concerns: by the label of the model that changed.
-        references: by the label of the model that is referred to.
-        referred_to: those models.
-        senders: by the model whose instances are saved.
-        through: by the model of a many-to-many relation, the sides that are marked: the label, and
-            whether it is the one that declares the relation.
-    """
-
-    concerns: dict[str, list[Concern]] = field(default_factory=lambda: defaultdict(list))
-    references: dict[str, list[Reference]] = field(default_factory=lambda: defaultdict(list))
-    referred_to: set[Model] = field(default_factory=set)
-    senders: dict[Model, Sender] = field(default_factory=dict)
-    through: dict[Model, set[tuple[str, bool]]] = field(default_factory=lambda: defaultdict(set))
-
-
-def label_of(model: Model) -> str:
-    """By which the marks know a model; a proxy is what it stands for."""
-    return (model._meta.concrete_model or model)._meta.label_lower
+__all__ = ["depended_on", "read_paths", "table_of"]
 
 
 def read_paths(declared: Declared) -> Iterator[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.db import models
 
-from conversion_sync.mirrors.follow import Sender, Table, table_of
+from conversion_sync.mirrors.follow import table_of
 from conversion_sync.mirrors.registry import registry
+from conversion_sync.mirrors.table import Sender, Table
 
 __all__ = ["forget", "sender_of", "table"]
 

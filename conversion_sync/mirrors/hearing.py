@@ -11,9 +11,9 @@ from django.db import models
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from conversion_sync.mirrors.atomic_saves import make_atomic
-from conversion_sync.mirrors.follow import Sender, label_of
 from conversion_sync.mirrors.followed import forget, sender_of, table
 from conversion_sync.mirrors.marks import Mark, What, mirroring, parents_of, write
+from conversion_sync.mirrors.table import Sender, label_of
 
 __all__ = ["connect"]
 

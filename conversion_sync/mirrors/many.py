@@ -11,9 +11,9 @@ from conversion_sync.mirrors import concerned
 from conversion_sync.mirrors.beginnings import began_at
 from conversion_sync.mirrors.concerned import What, concerned_by, next_sources, waiting
 from conversion_sync.mirrors.declaration import Declared
-from conversion_sync.mirrors.follow import label_of
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import render
+from conversion_sync.mirrors.table import label_of
 from conversion_sync.models import MirrorLink, MirrorMark
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored

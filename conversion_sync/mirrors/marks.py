@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connections, models, transaction
 
-from conversion_sync.mirrors.follow import Sender
 from conversion_sync.mirrors.followed import sender_of
+from conversion_sync.mirrors.table import Sender
 from conversion_sync.models import MirrorMark
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution

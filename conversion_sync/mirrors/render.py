@@ -14,7 +14,6 @@ from conversion_sync.mirrors import brakes
 from conversion_sync.mirrors.assignment import assign
 from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.engagements import enter
-from conversion_sync.mirrors.follow import label_of
 from conversion_sync.mirrors.followed import table
 from conversion_sync.mirrors.leaving import leave
 from conversion_sync.mirrors.links import links_of, said, standing_for, write_links
@@ -23,6 +22,7 @@ from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.rows import write_rows
 from conversion_sync.mirrors.snapshots import read_key
+from conversion_sync.mirrors.table import label_of
 from conversion_sync.mirrors.words import condition_words, fingerprint
 from conversion_sync.models import MirrorLink, MirrorMark, attributed
 from conversion_sync.models.messages import Message

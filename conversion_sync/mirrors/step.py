@@ -10,11 +10,11 @@ from typing import Any
 from conversion_sync.mirrors.beginnings import begin
 from conversion_sync.mirrors.concerned import What, concerned_by, sources_of, waiting
 from conversion_sync.mirrors.declaration import Declared
-from conversion_sync.mirrors.follow import label_of
 from conversion_sync.mirrors.many import go_on
 from conversion_sync.mirrors.reading import fault_in_words
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import render
+from conversion_sync.mirrors.table import label_of
 from conversion_sync.models import MirrorLink, MirrorMark
 from conversion_sync.models.locking import locking
 from conversion_sync.sync.error_text import is_of_the_database
