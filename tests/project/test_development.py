@@ -16,6 +16,7 @@ FOLDERS = {
     "What a record says": PACKAGE / "records",
     "From a due row to a settled row": PACKAGE / "sync",
     "Files": PACKAGE / "importing",
+    "Mirrors": PACKAGE / "mirrors",
     "How things stand": PACKAGE / "status",
     "The admin": PACKAGE / "admin",
 }
