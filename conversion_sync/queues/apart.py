@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from django.db import connections
@@ -15,10 +17,21 @@ logger = logging.getLogger(__name__)
 #: Seconds for which a save waits for a broker that does not answer.
 BROKER_TIMEOUT = 0.8
 
+#: Seconds for which a process that ends waits for what it still has to queue: the first task of a
+#: command, say, for which Celery is only being imported.
+AT_EXIT = 2.0
+
 #: How many such threads there may be: those that hang end when their broker lets them.
 MOST = 4
 
 _threads: list[threading.Thread] = []
+
+
+@atexit.register
+def _wait() -> None:
+    end = time.monotonic() + AT_EXIT
+    for thread in _threads:
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def apart(enqueue: Callable[[], object]) -> bool:
