@@ -157,3 +157,22 @@ def run(script, tmp_path, order=("default", "rows")):
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=180
     )
     assert done.returncode == 0, done.stderr
+
+
+TESTING = """
+from conversion_sync.testing import assert_arrived, consent_log, end_waits, push, sandboxed
+
+row.subscription_status = "UNSUBSCRIBED"
+row.save()
+end_waits()
+with sandboxed() as own:
+    push()
+    assert_arrived(*rows, subscription=None)
+    assert len(own.contacts) == 3
+assert consent_log(row.email) == [("UNSUBSCRIBED", "SYNCED")]
+"""
+
+
+@on_sqlite
+def test_the_helpers_of_tests_take_that_database_too(tmp_path):
+    run(TESTING, tmp_path)
