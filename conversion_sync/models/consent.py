@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models.chunks import in_chunks
+from conversion_sync.models.erased import tokens
 from conversion_sync.models.opt_outs import by_person, standing_opt_out
 from conversion_sync.models.state import Status
 from conversion_sync.models.subscription import OUT
@@ -36,8 +37,9 @@ def readings(using: str, people: Sequence[tuple[int | None, str]]) -> list[Readi
     """
     found = list[Reading]()
     for chunk in in_chunks(people):
+        addresses = {address for _, address in chunk}
         log = SubscriptionChange.objects.using(using).of(
-            {contact for contact, _ in chunk if contact}, {address for _, address in chunk}
+            {contact for contact, _ in chunk if contact}, addresses | tokens(addresses).keys()
         )
         of_people = by_person(log)
         found += [_reading(of_people(*person), *person) for person in chunk]

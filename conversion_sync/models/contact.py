@@ -18,6 +18,7 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.models.company import Company
 from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.deletion import Deletion
+from conversion_sync.models.erased import PREFIX, trace
 from conversion_sync.models.fields import (
     AddressField,
     AssignedField,
@@ -234,7 +235,8 @@ class Contact(Record):
 
     @classmethod
     def _entailing(cls, using: str, priority: int, key: str) -> Sequence[models.QuerySet[Any]]:
-        log = SubscriptionChange.objects.using(using).filter(address=key).order_by()
+        known = (key, trace(key))
+        log = SubscriptionChange.objects.using(using).filter(address__in=known).order_by()
         deletions = Deletion.in_background(using, Deletion.Kind.CONTACT, [key])
         return [log, *([deletions] if priority == PERSON else [])]
 
@@ -253,6 +255,9 @@ class Contact(Record):
             old, new = (cls.normal_key(row["email"]) for row in (change.before, change.after))
             follow_key(using, change.before | {"key": old}, new)
         moves = [(change.before, cls._key_of(change.after)) for change in changes]
+        keys = {key for _, key in moves if key is not None}
+        SubscriptionChange.recall(using, keys)
+        Deletion.recall(using, keys)
         supersede_repeated(using, move(cls, using, Deletion.Kind.CONTACT, moves))
         # Elsewhere other opt-outs stand for the address.
         SubscriptionChange.reflect(using, [pk for pk, _ in people], left=left)
@@ -305,11 +310,27 @@ class Contact(Record):
         people = [(row.pk, row.wanted_key) for row in others]
         standing = SubscriptionChange.standing_opt_outs(using, people)
         opted_out = [row for row, out in zip(others, standing, strict=True) if out is not None]
+        cls._recall(using, people, standing)
         write_subscriptions(using, {OUT: [row.pk for row in opted_out]})
         for row in opted_out:
             row.subscription_status = OUT
         for row in rows:
             row.keep_subscription()
+
+    @classmethod
+    def _recall(
+        cls,
+        using: str,
+        people: Sequence[tuple[int, str]],
+        standing: Sequence[SubscriptionChange | None],
+    ) -> None:
+        """Whose address was erased is back: the log says it again."""
+        back = {
+            key
+            for (_, key), opt_out in zip(people, standing, strict=True)
+            if opt_out is not None and opt_out.address.startswith(PREFIX)
+        }
+        SubscriptionChange.recall(using, back)
 
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:

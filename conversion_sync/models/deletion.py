@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.conf import conf
 from conversion_sync.models.attribution import attribution
+from conversion_sync.models.erased import tokens
 from conversion_sync.models.fields import KeyField, LineField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import urgency
@@ -230,6 +231,13 @@ class Deletion(SyncedModel):
                 cls.unmarked.using(using).filter(pk=deletion.pk).update(due_at=row["due_at"])
         if not attribution().bulk:
             cls.prioritize(using, kind, [row["sent_key"] for row in rows])
+
+    @classmethod
+    def recall(cls, using: str, keys: Collection[str]) -> None:
+        """Have what stands for these erased addresses say them again: the person is back."""
+        erased, rows = tokens(keys), cls.unmarked.using(using)
+        for found in {*rows.filter(key__in=erased).values_list("key", flat=True)}:
+            rows.filter(key=found).update(key=erased[found])
 
     @classmethod
     def has_none_to_prioritize(cls, using: str, kind: Kind, priority: int) -> Q:

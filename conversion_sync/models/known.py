@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connections
 
 from conversion_sync.models.deletion import Deletion
+from conversion_sync.models.erased import trace
 from conversion_sync.models.subscription_change import SubscriptionChange
 
 __all__ = ["is_known"]
@@ -23,7 +24,7 @@ def is_known(using: str, pk: int, key: str) -> bool:
     One statement, for that is nearly never so.
     """
     sql, parameters = _statement(using)
-    given: dict[Any, Any] = {_PK: pk, _KEY: key}
+    given: dict[Any, Any] = {_PK: pk, _KEY: key, trace(_KEY): trace(key)}
     with connections[using].cursor() as cursor:
         cursor.execute(sql, [given.get(each, each) for each in parameters])
         return any(cursor.fetchone())
@@ -31,7 +32,7 @@ def is_known(using: str, pk: int, key: str) -> bool:
 
 @cache
 def _statement(using: str) -> tuple[str, Sequence[Any]]:
-    log = SubscriptionChange.objects.using(using).of([_PK], [_KEY])
+    log = SubscriptionChange.objects.using(using).of([_PK], [_KEY, trace(_KEY)])
     deletions = Deletion.in_background(using, Deletion.Kind.CONTACT, [_KEY])
     exists: list[tuple[str, Any]] = [
         rows.values("pk").query.get_compiler(using).as_sql() for rows in (log, deletions)

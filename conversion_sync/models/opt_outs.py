@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
+from conversion_sync.models.erased import trace
+
 __all__ = ["by_person", "standing_opt_out"]
 
 
@@ -38,7 +40,7 @@ def by_person(
         of_addresses[change.address][change.pk] = change
 
     def of(contact: int | None, address: str) -> list[C]:
-        both = of_addresses.get(address, {})
+        both = of_addresses.get(address, {}) | of_addresses.get(trace(address), {})
         if contact is not None:
             both = both | of_contacts.get(contact, {})
         return [both[pk] for pk in sorted(both, reverse=True)]
@@ -54,9 +56,10 @@ def standing_opt_out(
 ) -> C | None:
     """The opt-out that stands for a person, of whose changes these are all."""
     person_lifted = address_lifted = False
+    addresses = (address, trace(address))
     for change in newest_first:
         person = contact is not None and change.contact_id == contact
-        here = change.address == address
+        here = change.address in addresses
         if not (person or here) or (limit is not None and change.pk >= limit):
             continue
         if change.is_opt_out:

@@ -15,6 +15,8 @@ from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.contact_table import contacts, write_subscriptions
+from conversion_sync.models.deletion import Deletion
+from conversion_sync.models.erased import tokens
 from conversion_sync.models.fields import KeyField, LineField, TextField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
@@ -172,6 +174,9 @@ class SubscriptionChange(SyncedModel):
     def _inserted(cls, using: str, rows: Sequence[Self]) -> None:
         """The columns of the contacts follow the log."""
         entered: Sequence[SubscriptionChange] = rows
+        if wishes := {change.address for change in entered if not change.is_opt_out}:
+            # Of whom we deleted, Conversion is asked before they are subscribed.
+            Deletion.recall(using, wishes)
         newest: dict[Any, SubscriptionChange] = {c.contact_id: c for c in entered if c.contact_id}
         said = [change for change in newest.values() if not change.is_opt_out]
         standing = cls.standing_opt_outs(using, [(c.contact_id, c.address) for c in said])
@@ -247,6 +252,13 @@ class SubscriptionChange(SyncedModel):
         return entered
 
     @classmethod
+    def recall(cls, using: str, keys: Collection[str]) -> None:
+        """Have what stands for these erased addresses say them again: the person is back."""
+        erased, rows = tokens(keys), cls.unmarked.using(using)
+        for found in {*rows.filter(address__in=erased).values_list("address", flat=True)}:
+            rows.filter(address=found).update(address=erased[found])
+
+    @classmethod
     def standing_opt_outs(
         cls,
         using: str,
@@ -268,7 +280,8 @@ class SubscriptionChange(SyncedModel):
         matters = Q(status=OUT) | Q(sync_status=Status.SYNCED) | Q(override=True)
         for chunk in in_chunks(list(zip(people, limits, strict=True))):
             contacts, addresses = {p[0] for p, _ in chunk if p[0]}, {p[1] for p, _ in chunk}
-            log = cls.objects.using(using).of(contacts, addresses).filter(unindexed(matters))
+            known = addresses | tokens(addresses).keys()
+            log = cls.objects.using(using).of(contacts, known).filter(unindexed(matters))
             of_people = by_person(log)
             found += [
                 standing_opt_out(of_people(contact, address), contact, address, limit)

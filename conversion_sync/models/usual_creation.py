@@ -14,6 +14,7 @@ from django.db import connections
 from django.db.models.sql import Query
 
 from conversion_sync.models.clock import DbNow
+from conversion_sync.models.erased import trace
 from conversion_sync.models.usual_save import KEPT, Unusual
 
 __all__ = ["VENDORS", "insert_usually"]
@@ -21,7 +22,7 @@ __all__ = ["VENDORS", "insert_usually"]
 #: Those whose INSERT locks nothing of the tables that it looks into.
 VENDORS = ("postgresql", "sqlite")
 
-#: What stands for the key in a statement that is built.
+#: What stands for the key in a statement that is built; its trace, for that of the key.
 _KEY = "\ufffe"
 
 
@@ -52,7 +53,8 @@ def insert_usually(
     sql, of_proof = _statement(using, model, columns, now, asked, priority)
     parameters = [field.get_db_prep_save(value, connection) for field, value in given]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*parameters, *(key if each == _KEY else each for each in of_proof)])
+        keys = {_KEY: key, trace(_KEY): trace(key)}
+        cursor.execute(sql, [*parameters, *(keys.get(each, each) for each in of_proof)])
         inserted = cursor.fetchone()
     if inserted is None:
         raise Unusual

@@ -7,6 +7,7 @@ from typing import Any
 
 from conversion_sync.models import Contact, SubscriptionChange
 from conversion_sync.models.attribution import in_bulk
+from conversion_sync.models.erased import PREFIX
 from conversion_sync.sync.kinds import RECORDS
 from conversion_sync.sync.transactions import short_transaction
 
@@ -46,7 +47,8 @@ def forget(
 
 def orphan_opt_outs(using: str = "default") -> list[SubscriptionChange]:
     """The standing opt-outs of addresses that have no contact here."""
-    addresses = SubscriptionChange.objects.using(using).opt_outs().values_list("address", flat=True)
+    known = SubscriptionChange.objects.using(using).opt_outs().exclude(address__startswith=PREFIX)
+    addresses = known.values_list("address", flat=True)
     orphans = sorted(
         set(addresses) - set(Contact.unmarked.using(using).values_list("key", flat=True))
     )
