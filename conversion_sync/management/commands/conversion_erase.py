@@ -1,0 +1,98 @@
+"""Erase a person: here, in the logs, and in Conversion."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from conversion_sync.conf import conf
+from conversion_sync.mirrors import explain
+from conversion_sync.mirrors.sources import origin_of
+from conversion_sync.models import Contact
+from conversion_sync.models.database import database
+from conversion_sync.models.validators import validate_address
+from conversion_sync.sync.erasing import Erasure, KeyClash, erase
+
+
+class Command(BaseCommand):
+    """``conversion_erase EMAIL … [--dry-run]``."""
+
+    help = (
+        "Erases people by their emails: contact and engagements, the record in Conversion, and "
+        "what logs and history say. Of an opt-out a hash stays: it stands if the address returns. "
+        "Exit status 1: something has still to be sent; run it again then."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("email", nargs="+")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be erased")
+        parser.add_argument("--no-input", action="store_true", help="don't ask first")
+        parser.add_argument("--requested-by", default="", metavar="NAME")
+        parser.add_argument("--database", default=database())
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        using, emails = options["database"], options["email"]
+        for email in emails:
+            self._check(using, email)
+        if not (options["dry_run"] or options["no_input"]):
+            self._ask(len(emails))
+        done = [self._erase(using, email, options) for email in emails]
+        if not conf.delete_remote:
+            self.stdout.write("DELETE_REMOTE is off: delete the record in Conversion by hand.")
+        if any(each.waiting for each in done) and not options["dry_run"]:
+            raise CommandError(
+                "Not all is erased yet: run this again when the above has arrived.", returncode=1
+            )
+
+    def _check(self, using: str, email: str) -> None:
+        """See that the address is one, and that no source brings the person back."""
+        try:
+            validate_address(email)
+        except ValidationError as error:
+            raise CommandError(f"{email!a}: {' '.join(error.messages)}") from error
+        row = Contact.objects.using(using).filter(email=email).first()
+        origin = None if row is None else origin_of(row)
+        source = None if origin is None else origin.instance()
+        if source is not None and any(
+            each.is_included for each in explain(source) if each.kind == "contact"
+        ):
+            raise CommandError(
+                f"{source._meta.label} {source.pk} is mirrored as this contact, and would bring it "
+                "back: delete it, or exclude it by its mirror, first."
+            )
+
+    def _ask(self, count: int) -> None:
+        self.stdout.write(f"This erases {count} here and in Conversion. It can't be undone.")
+        if input("Type “yes” to go on: ").strip().lower() != "yes":
+            raise CommandError("Nothing was changed.")
+
+    def _erase(self, using: str, email: str, options: dict[str, Any]) -> Erasure:
+        try:
+            how = _try if options["dry_run"] else erase
+            done = how(using, email, requested_by=options["requested_by"])
+        except KeyClash as error:
+            raise CommandError(
+                f"{email!a} is another row in another spelling, too: run conversion_merge first."
+            ) from error
+        self._tell(email, done, "would be erased" if options["dry_run"] else "erased")
+        return done
+
+    def _tell(self, email: str, done: Erasure, verb: str) -> None:
+        counts = ", ".join(f"{count:,} {what}" for what, count in done.removed.items() if count)
+        self.stdout.write(f"{email}: {verb}: {counts or 'nothing'}.")
+        if done.keeps_opt_out:
+            self.stdout.write("  The opt-out stands: a hash of the address is kept.")
+        for each in done.waiting:
+            self.stdout.write(f"  Has still to arrive: {each}")
+
+
+def _try(using: str, email: str, *, requested_by: str) -> Erasure:
+    """Erase, and take it back."""
+    with transaction.atomic(using=using):
+        done = erase(using, email, requested_by=requested_by)
+        transaction.set_rollback(True, using=using)
+    return done
