@@ -58,7 +58,9 @@ class _Assignment:
 
     def make(self) -> None:
         # Who has the row of its key keeps it, whatever comes first.
-        for plan in sorted(self.wanting, key=lambda each: not self._has_its_key(each)):
+        for plan in sorted(
+            self.wanting, key=lambda each: (not self._has_its_key(each), each.place)
+        ):
             self._of_key(plan)
         for plan in self.wanting:
             if plan.wants and plan.row is None:

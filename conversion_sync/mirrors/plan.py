@@ -24,6 +24,7 @@ class Plan:
         reading: None: the source is gone.
         wants: it is to have a row.
         leaves: the reason, if it is to have none.
+        place: among those that are rendered at once: of two that want a key, the first gets it.
         is_stuck: by a fault of the site's code, or a value that can't be used: its row stays as it
             is.
         is_deferred: what it depends on has changed too, and is rendered first.
@@ -37,6 +38,7 @@ class Plan:
 
     link: MirrorLink
     reading: Reading | None
+    place: int = 0
     key: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     wants: bool = False

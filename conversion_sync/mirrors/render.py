@@ -107,7 +107,10 @@ class _Rendering:
         before = {link.source: said(link) for link in links.values()}
         # Not before they are locked: what is read then is what the newest save has committed.
         found = self.reader.read(by_text.values())
-        plans = [Plan(link, found.get(by_text[text])) for text, link in links.items()]
+        places = {text: place for place, text in enumerate(by_text)}
+        plans = [
+            Plan(link, found.get(by_text[text]), place=places[text]) for text, link in links.items()
+        ]
         for plan in plans:
             self._classify(plan)
         if self.declared.kind is Kind.ENGAGEMENT:

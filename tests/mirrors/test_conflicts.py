@@ -208,3 +208,9 @@ def test_one_whose_key_is_held_back_by_the_brakes_is_in_conflict(mirror, monkeyp
         step("default")
     assert marks() == []
     assert (link(first).state, link(second).state) == (State.CONFLICT, State.HELD)
+
+
+def test_of_two_that_are_seen_at_once_the_first_owns_it_whatever_their_keys_are(customers):
+    first, second = (Customer.objects.create(pk=pk, email="same@x.example") for pk in (900, 1_000))
+    render()
+    assert (link(first).state, link(second).state) == (State.MIRRORED, State.CONFLICT)
