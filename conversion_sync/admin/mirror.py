@@ -49,7 +49,7 @@ class MirrorLinkAdmin(LogAdmin):
     """The sources that mirrors have looked at."""
 
     change_list_template = "admin/conversion_sync/source_list.html"
-    list_display = ("source_name", "mirror_name", "state_badge", "wrong", "shown_key", "buttons")
+    list_display = ("source_name", "mirror_name", "wrong", "buttons", "shown_key")
     list_filter = (TroubleFilter, MirrorFilter)
     search_fields = ("pk",)  # For the search box; `get_search_results` says what is looked at.
     search_help_text = gettext_lazy(
@@ -61,6 +61,11 @@ class MirrorLinkAdmin(LogAdmin):
         return super().get_model_perms(request) if [*registry] else {}
 
     # The list
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Which mirror it is of is said where there are several."""
+        several = len([*registry]) > 1 and not request.GET.get("mirror")
+        return [name for name in self.list_display if several or name != "mirror_name"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -124,15 +129,11 @@ class MirrorLinkAdmin(LogAdmin):
         declared = registry.get(link.mirror)
         return isolated(link.mirror if declared is None else mirror_name(declared))
 
-    @admin.display(description=gettext_lazy("state"))
-    def state_badge(self, link: MirrorLink) -> SafeString:
-        """The badge."""
-        return sources.badge(link)
-
-    @admin.display(description=gettext_lazy("why"))
+    @admin.display(description=gettext_lazy("what is wrong"))
     def wrong(self, link: MirrorLink) -> SafeString:
-        """What is wrong, in words."""
-        return isolated(sources.wrong(link, REASON))
+        """The badge, and why."""
+        why = isolated(sources.wrong(link, REASON))
+        return format_html("{} <div>{}</div>", sources.badge(link), why)
 
     @admin.display(description=gettext_lazy("key"))
     def shown_key(self, link: MirrorLink) -> SafeString:

@@ -106,7 +106,11 @@ class ConversionSyncAdminMixin(_ModelAdmin):
             ((_badge(row), self._row_address(row), str(row)) for row in rows),
         )
         words = _("Why?") if rows else _("Why not?")
-        link = format_html('<a class="button" href="{}">{}</a>', self._why_address(instance), words)
+        link = format_html(
+            '<div class="cs-buttons"><a class="button" href="{}">{}</a></div>',
+            self._why_address(instance),
+            words,
+        )
         return format_html("{}{}", shown, link)
 
     def _why_address(self, instance: Any) -> str:

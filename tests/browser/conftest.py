@@ -25,13 +25,21 @@ from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, s
 from playwright.sync_api import Error as PlaywrightError
 from pytest_django import DjangoDbBlocker
 
-from conversion_sync.models import ApiCall, BulkJob, ColumnMapping
+from conversion_sync.models import (
+    ApiCall,
+    BulkJob,
+    ColumnMapping,
+    MirrorLink,
+    MirrorMark,
+    MirrorState,
+)
 from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync.gate import Gate
 from project.processes import HOST, Program, Together, free_port
 from tests.browser.kit import PATIENCE
 from tests.faults.test_rate import database_url
 from tests.kit import MODELS
+from tests.mirrors.shop.models import Customer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,7 +155,8 @@ def box(site: str, server: Sandbox, settings: Any) -> Sandbox:
         "QUEUE": "none",
     }
     Gate().resume()
-    for model in (*reversed(MODELS), BulkJob, ApiCall, ColumnMapping):
+    ours = (BulkJob, ApiCall, ColumnMapping, MirrorMark, MirrorLink, MirrorState)
+    for model in (*reversed(MODELS), *ours, Customer):
         rows: Any = model._base_manager.all()
         rows._raw_delete(rows.db)
     return server

@@ -109,7 +109,7 @@ def test_the_dashboard_counts_each_mirror_and_leads_to_its_sources(held, admin_c
             assert admin_client.get(cell.address).context["cl"].result_count == int(cell.count)
     assert admin_client.get(line.address).context["cl"].result_count == 32
     assert "20 contacts</a>: Held, <bdi>would leave" in page
-    assert "1 customer</a>: Fault, <bdi>the mirror failed" in page
+    assert "1 customer</a>: Fault, <bdi>the mirror&#x27;s code failed" in page
 
 
 def test_a_site_without_mirrors_has_no_such_section(mirror, admin_client):
@@ -219,7 +219,7 @@ def test_the_page_says_why_and_what_to_do(customers, admin_client):
     page = text(admin_client.get(of(bad)))
     assert "Customer raises" in page
     assert "ZeroDivisionError" in page
-    assert "Have a developer see to the place that is named" in page
+    assert "Have a developer see to the place" in page
     assert "is_active=True" in page
     assert reverse("admin:shop_customer_conversion", args=(bad.pk,)) in page
 
@@ -388,3 +388,13 @@ def test_a_name_that_raises_is_none(customers, admin_client, monkeypatch):
     render()
     monkeypatch.setattr(Customer, "__str__", lambda customer: 1 / 0)
     assert f"customer {ann.pk}" in text(admin_client.get(LIST))
+
+
+def test_the_mirror_is_named_where_there_are_several(customers, mirror, admin_client):
+    customer("ann")
+    render()
+    head = "column-mirror_name"
+    assert head not in text(admin_client.get(LIST))
+    mirror("contact", Tag, TagMirror)
+    assert head in text(admin_client.get(LIST))
+    assert head not in text(admin_client.get(f"{LIST}?mirror=tests.CustomerMirror"))

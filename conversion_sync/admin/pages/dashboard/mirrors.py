@@ -36,9 +36,9 @@ COLUMNS = {
 }
 
 _SAID = {
-    Trouble.FAULT: _("the mirror failed"),
-    Trouble.UNUSABLE: _("a value can't be used"),
-    Trouble.HELD: _("would leave, with so many others that a person has to decide"),
+    Trouble.FAULT: _("the mirror's code failed"),
+    Trouble.UNUSABLE: _("rows stay as they are"),
+    Trouble.HELD: _("would leave, too many not to ask you"),
 }
 
 

@@ -13,14 +13,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from conversion_sync.admin.badges import one_line
 from conversion_sync.admin.lists.sources import kinds_of, mirror_name
 from conversion_sync.admin.pages.sources.shown import note
+from conversion_sync.admin.pages.sources.words import wrong
 from conversion_sync.conf import conf
 from conversion_sync.mirrors.declaration import DELETE, UNSUBSCRIBE, Declared
 from conversion_sync.models import MirrorLink
-from conversion_sync.models.messages import read
-from conversion_sync.status.messages import in_words
 from conversion_sync.status.numbers import grouped
 
 __all__ = ["Leaving", "leaving"]
@@ -29,8 +27,6 @@ State = MirrorLink.State
 
 #: So many are shown by name, and so many are asked why.
 NAMED, ASKED = 10, 1000
-
-REASON = 300
 
 _OUTCOMES: Mapping[str, Promise] = {
     UNSUBSCRIBE: gettext_lazy(
@@ -89,7 +85,7 @@ def leaving(site: AdminSite, request: HttpRequest, declared: Declared, using: st
         rows=f"{grouped(count)} {kinds_of(declared.kind, count)}",
         share=share % {"count": grouped(count), "total": grouped(total)},
         outcome=_outcome(declared),
-        reasons=_reasons(held.order_by("pk").values_list("reason", flat=True)[:ASKED]),
+        reasons=_reasons(held.order_by("pk")[:ASKED]),
         named=named,
     )
 
@@ -100,13 +96,6 @@ def _outcome(declared: Declared) -> str:
     return str(_OUTCOMES.get(declared.on_exit, _("They stay as they are.")))
 
 
-def _reasons(stored: Iterable[str]) -> list[tuple[str, int]]:
-    found = Counter(map(_why, stored))
-    return [(one_line(capfirst(words), REASON), count) for words, count in found.most_common()]
-
-
-def _why(reason: str) -> str:
-    """Why it would leave, without that it is held."""
-    found = read(reason)
-    why = "" if found is None else str(found.parameters.get("why", ""))
-    return in_words(why or reason)
+def _reasons(links: Iterable[MirrorLink]) -> list[tuple[str, int]]:
+    found = Counter(capfirst(wrong(link)) for link in links)
+    return found.most_common()

@@ -14,6 +14,7 @@ from conversion_sync.admin.badges import Badge, one_line, render
 from conversion_sync.admin.forms.key_values import as_text
 from conversion_sync.mirrors.explain import Condition, Explanation
 from conversion_sync.models import MirrorLink
+from conversion_sync.models.messages import Message, read
 from conversion_sync.status.messages import in_words
 
 __all__ = ["REMEDIES", "badge", "readable", "wrong"]
@@ -26,7 +27,7 @@ State, Trouble = MirrorLink.State, MirrorLink.Trouble
 #: What to do about each trouble.
 REMEDIES: Mapping[str, Promise] = {
     Trouble.FAULT: _(
-        "The code of the mirror failed. Have a developer see to the place that is named, then "
+        "Have a developer see to the place in the mirror's code that is named with each, then "
         "press “Look again”."
     ),
     Trouble.UNUSABLE: _(
@@ -65,11 +66,19 @@ def badge(link: MirrorLink) -> SafeString:
     return render(Badge(_TONES.get(name, "off"), str(words)))
 
 
-def wrong(link: MirrorLink, length: int) -> str:
+def wrong(link: MirrorLink, length: int = REASON) -> str:
     """Why the source has no row, or is not as it should be; cut to ``length``."""
     if link.fault and link.trouble == Trouble.FAULT:
         return one_line(link.fault, length)
-    return one_line(in_words(link.reason), length)
+    return one_line(in_words(_without_that_it_is_held(link.reason)), length)
+
+
+def _without_that_it_is_held(reason: str) -> str:
+    """The badge says that; what is left is why it would leave."""
+    found = read(reason)
+    if found is None or found.message is not Message.HELD_BACK:
+        return reason
+    return str(found.parameters.get("why", ""))
 
 
 def readable(found: Explanation) -> Explanation:
