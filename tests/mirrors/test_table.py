@@ -156,6 +156,15 @@ def test_the_condition_flips(ann):
     assert contacts() == {}
 
 
+def test_the_condition_holds_again(ann):
+    ann.is_active = False
+    ann.save()
+    render()
+    ann.is_active, ann.name = True, "B"
+    ann.save()
+    assert drained("name") == "B"
+
+
 def test_the_mapping_is_another_one(ann, mirror):
     mirror("contact", Customer, OtherMirror)
     assert backfilled("active") is True

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def anchors(page):
     """The anchors of the headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in headings}
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_the_code_of_every_page_is_python(page):
+    for code in blocks(page.relative_to(ROOT / "docs")):
+        compile(code, page.name, "exec")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -70,8 +77,8 @@ def blocks(name):
     """The Python code of a page, block by block."""
     text = (ROOT / "docs" / name).read_text()
     return [
-        re.sub(r"^  ", "", code, flags=re.MULTILINE) if indent else code
-        for indent, code in re.findall(r"^( *)```python\n(.*?)^ *```$", text, re.M | re.S)
+        textwrap.dedent(code)
+        for code in re.findall(r"^ *```python\n(.*?)^ *```$", text, re.M | re.S)
     ]
 
 
