@@ -156,7 +156,13 @@ def _paths(declared: Declared) -> Iterator[CheckMessage]:
 
 
 def _unknown(declared: Declared, name: str, error: Exception) -> CheckMessage:
-    return _error(declared, name, "E036", f"{declared.label}.{name}: {error}", "Correct the path.")
+    hint = "Correct the path."
+    if "GenericForeignKey" in str(error):
+        hint = (
+            "Give the model that it leads to a GenericRelation with a related_query_name, and name "
+            "that; or read it in a function, which follows what its depends_on names."
+        )
+    return _error(declared, name, "E036", f"{declared.label}.{name}: {error}", hint)
 
 
 def _references(declared: Declared) -> Iterator[CheckMessage]:

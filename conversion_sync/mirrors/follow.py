@@ -105,9 +105,21 @@ class _Making:
             if not is_last:
                 # What belongs to it marks it.
                 self._concern(model, Concern(declared.label, step.lookup))
-        else:  # a generic relation
-            self._fields[model].add(None)
-            self._concern(model, Concern(declared.label, step.lookup, Left.ANY))
+        else:
+            self._generic_relation(declared, step, is_last=is_last)
+
+    def _generic_relation(self, declared: Declared, step: Step, *, is_last: bool) -> None:
+        """From a row to what belongs to it, or back: what belongs to it goes with it."""
+        is_back = not hasattr(step.field, "object_id_field_name")
+        relation, model = (step.field.field if is_back else step.field), _concrete(step.model)
+        columns = (relation.object_id_field_name, relation.content_type_field_name)
+        belonging = step.origin if is_back else model
+        for name in columns:
+            self._field(belonging, name)
+        if not is_back:
+            self._parents[model].add(Parent(columns[0], label_of(step.origin), columns[1]))
+        if is_back or not is_last:
+            self._concern(model, Concern(declared.label, step.lookup))
 
     def _concern(self, model: Model, concern: Concern) -> None:
         for each, lookup in [(model, concern.lookup), *_inherited(model, concern.lookup)]:
@@ -124,6 +136,10 @@ class _Making:
                 self._fields[each].add(None)
             return
         column: Any = model._meta.get_field(name)
+        if not column.concrete:
+            # A generic foreign key: no query reads it, and a check says so.
+            self._fields[model].add(None)
+            return
         self._fields[_concrete(column.model)].update({name, column.attname})
         self._fields[model].update({name, column.attname})
 

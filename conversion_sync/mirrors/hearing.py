@@ -12,7 +12,14 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 
 from conversion_sync.mirrors.atomic_saves import make_atomic
 from conversion_sync.mirrors.followed import forget, sender_of, table
-from conversion_sync.mirrors.marks import Mark, What, mirroring, parents_of, write
+from conversion_sync.mirrors.marks import (
+    Mark,
+    What,
+    generic_marks,
+    mirroring,
+    parents_of,
+    write,
+)
 from conversion_sync.mirrors.table import Sender, label_of
 
 __all__ = ["connect"]
@@ -76,7 +83,8 @@ def _remember_parents(
 
 
 def _moves(model: type[models.Model], sender: Sender, update_fields: Collection[str]) -> bool:
-    names = {parent.column for parent in sender.parents}
+    names = {name for parent in sender.parents for name in (parent.column, parent.content_type)}
+    names.discard("")
     columns = {_field(model, name).attname for name in names}
     return not (names | columns).isdisjoint(update_fields)
 
@@ -107,6 +115,11 @@ def _parents(instance: Any, sender: Sender) -> list[Mark]:
     found = list[Mark]()
     for parent in sender.parents:
         column = _field(type(instance), parent.column)
+        if parent.content_type:
+            content_type = _field(type(instance), parent.content_type).attname
+            pair = (getattr(instance, content_type), getattr(instance, column.attname))
+            found += generic_marks(parent, [pair])
+            continue
         value = getattr(instance, column.attname)
         if value is not None and not column.target_field.primary_key:
             rows = column.related_model._base_manager.using(instance._state.db)

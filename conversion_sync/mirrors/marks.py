@@ -11,17 +11,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.db import connections, models, transaction
 
 from conversion_sync.mirrors.followed import sender_of
-from conversion_sync.mirrors.table import Sender
+from conversion_sync.mirrors.table import Parent, Sender, label_of
 from conversion_sync.models import MirrorMark
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.database import database
 
-__all__ = ["Mark", "What", "changed", "mirroring", "parents_of", "write"]
+__all__ = ["Mark", "What", "changed", "generic_marks", "mirroring", "parents_of", "write"]
 
 What = MirrorMark.What
 
@@ -87,10 +88,32 @@ def changed(model: type[models.Model], pks: Iterable[Any], what: str = What.CHAN
     return found
 
 
+def generic_marks(parent: Parent, pairs: Iterable[tuple[Any, Any]]) -> list[Mark]:
+    """The marks of those of these rows that are of the parent's model.
+
+    Args:
+        pairs: the primary keys of their content types, and their own.
+    """
+    types = apps.get_model("contenttypes.ContentType")._default_manager
+    return [
+        Mark(parent.label, str(pk))
+        for content_type, pk in pairs
+        if content_type is not None
+        and pk is not None
+        and (model := types.get_for_id(content_type).model_class()) is not None
+        and label_of(model) == parent.label
+    ]
+
+
 def parents_of(rows: models.QuerySet[Any], sender: Sender) -> list[Mark]:
     """The marks of the rows that these belong to."""
     found = list[Mark]()
     for parent in sender.parents:
+        if parent.content_type:
+            names = (parent.content_type, parent.column)
+            pairs = rows.order_by().values_list(*names).distinct()
+            found += generic_marks(parent, pairs)
+            continue
         pks = rows.order_by().values_list(f"{parent.column}__pk", flat=True).distinct()
         found += [Mark(parent.label, str(pk)) for pk in pks if pk is not None]
     return found

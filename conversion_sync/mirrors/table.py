@@ -54,12 +54,14 @@ class Parent:
     """A row that another one belongs to, by a column of that other one.
 
     Attributes:
-        column: the foreign key.
+        column: the foreign key; of a generic relation the primary key.
         label: of the model of the row that is marked.
+        content_type: of a generic relation, the column that says of which model the row is.
     """
 
     column: str
     label: str
+    content_type: str = ""
 
 
 @dataclass

@@ -6,6 +6,8 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -115,3 +117,29 @@ class Reader(Person):
 
     class Meta:
         proxy = True
+
+
+class Author(models.Model):
+    name: models.CharField[Any, Any] = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class Note(models.Model):
+    text: models.CharField[Any, Any] = models.CharField(max_length=50)
+    author = models.ForeignKey(Author, models.SET_NULL, null=True)
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.PositiveBigIntegerField()
+    about = GenericForeignKey("content_type", "object_id")
+
+    def __str__(self) -> str:
+        return str(self.text)
+
+
+class Club(models.Model):
+    email: models.CharField[Any, Any] = models.CharField(max_length=200)
+    notes = GenericRelation(Note, related_query_name="club")
+
+    def __str__(self) -> str:
+        return str(self.email)
