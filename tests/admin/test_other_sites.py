@@ -16,7 +16,7 @@ from tests.admin.other_sites import SITES, pattern
 from tests.admin.test_permissions import Case, cases
 
 #: A row of each kind, in a state in which the buttons do something.
-pks = test_permissions.pks
+pks, held = test_permissions.pks, test_permissions.held
 
 #: A site of each name beside the others, and alone.
 BESIDE = "tests.admin.other_sites_beside"
@@ -40,9 +40,9 @@ class Links(HTMLParser):
 def links_of(page: str, html: str) -> set[str]:
     parser = Links(page)
     parser.feed(html)
-    paths = {urlsplit(link).path for link in parser.found if not urlsplit(link).scheme}
+    ours = {link.partition("#")[0] for link in parser.found if not urlsplit(link).scheme}
     # The last is Django's “View site”.
-    return {path for path in paths if not path.startswith("/static/") and path != "/"}
+    return {link for link in ours if not link.startswith("/static/") and link != "/"}
 
 
 @pytest.fixture

@@ -394,6 +394,8 @@ def test_a_call_for_which_there_is_no_thread_was_not_sent(conversion, run, monke
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", limited)
+    # One call is not over before the other begins.
+    conversion.app.troubles.latency = 1.0
     answers = perform(run, ask("a@x.example", "b@x.example"))
     unsent = [answer for answer in answers if isinstance(answer.error, NotSent)]
     assert unsent
