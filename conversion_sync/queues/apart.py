@@ -25,12 +25,15 @@ AT_EXIT = 2.0
 MOST = 4
 
 _threads: list[threading.Thread] = []
+_lock = threading.Lock()
 
 
 @atexit.register
 def _wait() -> None:
     end = time.monotonic() + AT_EXIT
-    for thread in _threads:
+    with _lock:
+        threads = list(_threads)
+    for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
 
 
@@ -43,10 +46,6 @@ def apart(enqueue: Callable[[], object]) -> bool:
     Returns:
         Whether the queue took it in that time.
     """
-    _threads[:] = [thread for thread in _threads if thread.is_alive()]
-    if len(_threads) >= MOST:
-        logger.warning("The broker does not answer; the sweep will send what is due.")
-        return False
     taken: list[bool] = []
 
     def run() -> None:
@@ -56,12 +55,27 @@ def apart(enqueue: Callable[[], object]) -> bool:
             connections.close_all()
 
     thread = threading.Thread(target=run, name="conversion-queue", daemon=True)
-    _threads.append(thread)
-    thread.start()
+    if not _start(thread):
+        logger.warning("The broker does not answer; the sweep will send what is due.")
+        return False
     thread.join(BROKER_TIMEOUT)
     if not taken:
         logger.warning("The broker did not answer; the sweep will send what is due.")
     return bool(taken and taken[0])
+
+
+def _start(thread: threading.Thread) -> bool:
+    """Start a thread, unless there are too many. Returns whether it was started."""
+    with _lock:
+        _threads[:] = [each for each in _threads if each.is_alive()]
+        if len(_threads) >= MOST:
+            return False
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            return False
+        _threads.append(thread)
+    return True
 
 
 def tried(enqueue: Callable[[], object]) -> bool:

@@ -20,15 +20,16 @@ _inherited: list[Any] = []
 
 def use_no_inherited_pools() -> None:
     """Have each process that is forked from now on open connections of its own."""
-    os.register_at_fork(after_in_child=_forget_pools)
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+        os.register_at_fork(after_in_child=_forget_pools)
 
 
 def _forget_pools() -> None:
-    for connection in connections.all(initialized_only=True):
-        if not connection.settings_dict["OPTIONS"].get("pool"):
-            continue
-        # Django has no public way: its own ``close_pool`` would close the parent's connections.
-        wrapper: Any = type(connection)
-        _inherited.extend([wrapper._connection_pools, connection.connection])
-        wrapper._connection_pools = {}
-        connection.connection = None
+    for alias in connections:
+        # A pool belongs to all threads of the parent, whichever has opened it.
+        if connections.settings[alias].get("OPTIONS", {}).get("pool"):
+            connection: Any = connections[alias]
+            # Django has no public way: its own ``close_pool`` would close the parent's connections.
+            _inherited.extend([type(connection)._connection_pools, connection.connection])
+            type(connection)._connection_pools = {}
+            connection.connection = None

@@ -6,7 +6,7 @@ settles. It holds no transaction during a call, and knows of no thread and no so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -52,16 +52,15 @@ class Calls:
             fault: the delivery blames the channel where it is not.
         pks: which rows each of the calls carries.
         is_probe: they say nothing of the endpoint that the delivery serves.
-        on_answers: told of answers while others are still on their way, by the places of their
-            calls; the delivery is sent all of them later. What it does must be such that it can be
-            done again.
+        are_singles: each carries one row, which has arrived where its call succeeds. That is
+            settled at once, while others are still on their way; the delivery may settle it again.
     """
 
     requests: Sequence[Request[Any]]
     claim: Claim | None = None
     pks: Sequence[Collection[int]] = ()
     is_probe: bool = False
-    on_answers: Callable[[Mapping[int, LoggedAnswer[Any]]], None] | None = None
+    are_singles: bool = False
 
 
 class NoSlot(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from conversion_sync.api.errors import (
     ApiError,
@@ -39,6 +40,7 @@ __all__ = [
     "is_stray",
     "may_have_worked",
     "splits",
+    "success",
 ]
 
 
@@ -93,6 +95,17 @@ class Outcome:
     counts: bool = False
     endless: bool = False
     call: int | None = None
+
+
+def success(result: Any, call: int | None) -> Outcome:
+    """What came of a row that was alone in a call which succeeded.
+
+    Args:
+        result: what the API answered; it may name the record.
+        call: the line of the call log.
+    """
+    remote_id = getattr(result, "remote_id", None) or ""
+    return Outcome(Decision.SYNCED, remote_id=remote_id, call=call)
 
 
 def effect(error: ConversionError | None) -> Effect:

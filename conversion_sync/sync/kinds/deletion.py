@@ -79,7 +79,7 @@ class Deletions(Singles):
         return self.outcome(row, error, counts=counts)
 
     def _delete(self, run: Run, claim: Claim, rows: Sequence[Deletion]) -> Delivery[None]:
-        answered = yield from self.call(run, claim, rows)
+        answered = yield from self.call(claim, rows)
         strays = [each for each in answered if is_stray(each[1].error)]
         yield from self.settle(run, claim, [each for each in answered if each not in strays])
         if strays:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer
 from conversion_sync.sync.kinds.base import Kind
 from conversion_sync.sync.look import Seen
-from conversion_sync.sync.outcomes import Decision, Outcome
+from conversion_sync.sync.outcomes import Outcome, success
 from conversion_sync.sync.payloads import Payload
 from conversion_sync.sync.run import Run
 
@@ -39,24 +39,20 @@ class Singles(Kind):
         return super().chosen(ready, at_once)[:at_once]
 
     def send(self, run: Run, claim: Claim) -> Delivery[None]:
-        answered = yield from self.call(run, claim, claim.rows)
+        answered = yield from self.call(claim, claim.rows)
         yield from self.settle(run, claim, answered)
 
     def call(
-        self, run: Run, claim: Claim, rows: Sequence[Any]
+        self, claim: Claim, rows: Sequence[Any]
     ) -> Delivery[Sequence[tuple[Any, LoggedAnswer[Any]]]]:
         """Make the calls of these rows at once; what arrives is settled, whatever others wait for.
 
         A worker that dies then leaves in doubt only what has not been answered.
         """
 
-        def settle_arrived(answers: Mapping[int, LoggedAnswer[Any]]) -> None:
-            arrived = {place: each for place, each in answers.items() if each.error is None}
-            run.settle(claim, {rows[place].pk: _arrived(each) for place, each in arrived.items()})
-
         requests = [self.request(row, claim.payloads[row.pk]) for row in rows]
         pks = [[row.pk] for row in rows]
-        answers = yield Calls(requests, claim, pks, on_answers=settle_arrived)
+        answers = yield Calls(requests, claim, pks, are_singles=True)
         return list(zip(rows, answers, strict=True))
 
     def settle(
@@ -72,13 +68,8 @@ class Singles(Kind):
     def outcome_of(self, run: Run, row: Any, answer: LoggedAnswer[Any]) -> Delivery[Outcome]:
         """What becomes of a row whose call ended so."""
         if answer.error is None:
-            return _arrived(answer)
+            return success(answer.result, answer.call)
         if isinstance(answer.error, ContentRefused):
             return (yield from self.content_refused(run, row, answer.error))
         counts = yield from run.counts([row], answer.error)
         return self.outcome(row, answer.error, counts=counts)
-
-
-def _arrived(answer: LoggedAnswer[Any]) -> Outcome:
-    remote_id = getattr(answer.result, "remote_id", None) or ""
-    return Outcome(Decision.SYNCED, remote_id=remote_id, call=answer.call)

@@ -15,9 +15,11 @@ from conversion_sync.api.request import Answer
 from conversion_sync.api.workers import Job, Workers
 from conversion_sync.sync.call_log import log_calls
 from conversion_sync.sync.deliveries import Calls, LoggedAnswer
+from conversion_sync.sync.error_text import is_of_the_database
 from conversion_sync.sync.leases import HELD_TOO_LONG
 from conversion_sync.sync.loop.call import TICK, CallSlot, SlotInbox, is_silent, make_call
 from conversion_sync.sync.loop.running import Running, carries_rows, is_probe
+from conversion_sync.sync.outcomes import success
 from conversion_sync.sync.remote import client
 from conversion_sync.sync.run import Run
 
@@ -38,7 +40,7 @@ class CallsInFlight:
         self._setback = threading.Event()
         self._answered = SimpleQueue[_Answered]()
         self._complete = deque[Running]()
-        self._untold: list[tuple[Running, Sequence[int]]] = []
+        self._partly: list[tuple[Running, Sequence[int]]] = []
         self._asked = SimpleQueue[SlotInbox]()
         self._late = deque[SlotInbox]()
         self._workers = Workers()
@@ -103,7 +105,6 @@ class CallsInFlight:
             How the calls ended, as far as that tells anything of the channel.
         """
         came: list[_Answered] = []
-        self._untold = []
         timeout = 0.0 if self._complete else timeout
         try:
             came.append(self._answered.get(timeout=max(0.0, min(timeout, TICK))))
@@ -113,13 +114,29 @@ class CallsInFlight:
             pass
         return self._hear(came) if came else []
 
-    def tell(self) -> None:
-        """Tell deliveries that wait for other answers, too, of those that have come just now."""
-        for running, places in self._untold:
-            step = running.step
-            if isinstance(step, Calls) and step.on_answers is not None:
-                answers = ((place, running.answers[place]) for place in places)
-                step.on_answers({place: each for place, each in answers if each is not None})
+    def settle_singles(self) -> None:
+        """Settle rows that arrived just now, whose deliveries still wait for other answers."""
+        partly, self._partly = self._partly, []
+        for running, places in partly:
+            if isinstance(running.step, Calls) and running.step.are_singles:
+                self._settle(running, running.step, places)
+
+    def _settle(self, running: Running, step: Calls, places: Sequence[int]) -> None:
+        answers = {place: running.answers[place] for place in places}
+        outcomes = {
+            pk: success(answer.result, answer.call)
+            for place, answer in answers.items()
+            if answer is not None and answer.error is None
+            for pk in step.pks[place]
+        }
+        if step.claim is None or not outcomes:
+            return
+        try:
+            self._run.settle(step.claim, outcomes)
+        except Exception as error:  # the delivery settles them again, and is told what is wrong
+            if is_of_the_database(error):
+                raise
+            logger.warning("What has arrived can't be settled yet.", exc_info=True)
 
     def next_complete(self) -> Running | None:
         """A delivery all of whose calls have been answered, each once; None: there is none."""
@@ -152,7 +169,7 @@ class CallsInFlight:
                 running.is_silent = True
         for running in dict.fromkeys(each for each, _, _ in came):
             if running.in_flight:
-                self._untold.append((running, [i for each, i, _ in came if each is running]))
+                self._partly.append((running, [i for each, i, _ in came if each is running]))
             else:
                 self._calling.remove(running)
                 self._complete.append(running)

@@ -139,7 +139,7 @@ class Loop:
                 self._slots.drop()
                 self._calls.hold_back()
             self.run.report(errors)
-        self._calls.tell()
+        self._calls.settle_singles()
         while running := self._calls.next_complete():
             answers = [answer for answer in running.answers if answer is not None]
             running.answers = []
