@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from django.db import models
+from django.db import Error, models
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from conversion_sync.mirrors.atomic_saves import make_atomic
@@ -53,7 +53,10 @@ def connect() -> None:
 def _never_in_the_way(
     receiver: Callable[..., Iterable[Mark]],
 ) -> Callable[..., None]:
-    """What is wrong here is logged, and no reason for a save of the site to fail."""
+    """What is wrong here is logged, and no reason for a save of the site to fail.
+
+    An error of the database is the site's, too: its transaction can't be committed after it.
+    """
 
     @functools.wraps(receiver)
     def heard(sender: type[models.Model], using: str | None = None, **kwargs: Any) -> None:
@@ -61,7 +64,9 @@ def _never_in_the_way(
             return
         try:
             marks = list(receiver(sender, using=using, **kwargs))
-        except (AttributeError, LookupError, TypeError, ValueError):
+        except Error:
+            raise
+        except Exception:
             logger.exception("A change of %s was not marked for its mirrors.", sender._meta.label)
         else:
             write(using, marks)
@@ -69,17 +74,19 @@ def _never_in_the_way(
     return heard
 
 
+@_never_in_the_way
 def _remember_parents(
     sender: type[models.Model], instance: Any, using: str, update_fields: Any = None, **kwargs: Any
-) -> None:
+) -> Iterable[Mark]:
     """Before a save that may move a row: to which rows it belonged."""
     found = sender_of(sender)
-    if found is None or instance._state.adding or not mirroring.get():
-        return
+    if found is None or instance._state.adding:
+        return []
     if update_fields is not None and not _moves(sender, found, update_fields):
-        return
+        return []
     rows = sender._base_manager.using(using).filter(pk=instance.pk)
     instance.__dict__[_BEFORE] = parents_of(rows, found)
+    return []
 
 
 def _moves(model: type[models.Model], sender: Sender, update_fields: Collection[str]) -> bool:
@@ -91,7 +98,7 @@ def _moves(model: type[models.Model], sender: Sender, update_fields: Collection[
 
 @_never_in_the_way
 def _saved(
-    sender: type[models.Model], instance: Any, update_fields: Any = None, **kwargs: Any
+    sender: type[models.Model], instance: Any, using: str, update_fields: Any = None, **kwargs: Any
 ) -> Iterable[Mark]:
     before: list[Mark] = instance.__dict__.pop(_BEFORE, [])
     if (found := sender_of(sender)) is None:
@@ -102,7 +109,7 @@ def _saved(
         if _reads(reads, update_fields)
     ]
     if found.parents and _reads(found.reads, update_fields):
-        marks += before + _parents(instance, found)
+        marks += before + _parents(instance, found, using)
     return marks
 
 
@@ -110,7 +117,7 @@ def _reads(reads: frozenset[str] | None, update_fields: Any) -> bool:
     return update_fields is None or reads is None or not reads.isdisjoint(update_fields)
 
 
-def _parents(instance: Any, sender: Sender) -> list[Mark]:
+def _parents(instance: Any, sender: Sender, using: str) -> list[Mark]:
     """The marks of the rows that an instance belongs to, as it is in memory."""
     found = list[Mark]()
     for parent in sender.parents:
@@ -118,11 +125,11 @@ def _parents(instance: Any, sender: Sender) -> list[Mark]:
         if parent.content_type:
             content_type = _field(type(instance), parent.content_type).attname
             pair = (getattr(instance, content_type), getattr(instance, column.attname))
-            found += generic_marks(parent, [pair])
+            found += generic_marks(using, parent, [pair])
             continue
         value = getattr(instance, column.attname)
         if value is not None and not column.target_field.primary_key:
-            rows = column.related_model._base_manager.using(instance._state.db)
+            rows = column.related_model._base_manager.using(using)
             by_column = {column.target_field.attname: value}
             value = rows.filter(**by_column).values_list("pk", flat=True).first()
         if value is not None:
@@ -135,14 +142,16 @@ def _field(model: type[models.Model], name: str) -> Any:
 
 
 @_never_in_the_way
-def _deleted(sender: type[models.Model], instance: Any, **kwargs: Any) -> Iterable[Mark]:
+def _deleted(
+    sender: type[models.Model], instance: Any, using: str, **kwargs: Any
+) -> Iterable[Mark]:
     if (found := sender_of(sender)) is None:
         return []
     marks = [
         Mark(label, str(getattr(instance, attribute)), What.DELETED.value)
         for label, (attribute, _) in found.marked.items()
     ]
-    return marks + _parents(instance, found)
+    return marks + _parents(instance, found, using)
 
 
 @_never_in_the_way

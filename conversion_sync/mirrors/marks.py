@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connections, models, transaction
 
 from conversion_sync.mirrors.followed import sender_of
@@ -88,21 +89,32 @@ def changed(model: type[models.Model], pks: Iterable[Any], what: str = What.CHAN
     return found
 
 
-def generic_marks(parent: Parent, pairs: Iterable[tuple[Any, Any]]) -> list[Mark]:
+def generic_marks(using: str, parent: Parent, pairs: Iterable[tuple[Any, Any]]) -> list[Mark]:
     """The marks of those of these rows that are of the parent's model.
 
     Args:
+        using: the database of what refers to them, and so of their content types.
         pairs: the primary keys of their content types, and their own.
     """
-    types = apps.get_model("contenttypes.ContentType")._default_manager
     return [
         Mark(parent.label, str(pk))
         for content_type, pk in pairs
         if content_type is not None
         and pk is not None
-        and (model := types.get_for_id(content_type).model_class()) is not None
+        and (model := _model_of(using, content_type)) is not None
         and label_of(model) == parent.label
     ]
+
+
+def _model_of(using: str, content_type: Any) -> type[models.Model] | None:
+    """The model of a content type; None: there is no such type, or no model any more."""
+    types: Any = apps.get_model("contenttypes.ContentType")
+    try:
+        found = types.objects.db_manager(using).get_for_id(content_type)
+    except (ObjectDoesNotExist, TypeError, ValueError):
+        return None
+    model: type[models.Model] | None = found.model_class()
+    return model
 
 
 def parents_of(rows: models.QuerySet[Any], sender: Sender) -> list[Mark]:
@@ -112,7 +124,7 @@ def parents_of(rows: models.QuerySet[Any], sender: Sender) -> list[Mark]:
         if parent.content_type:
             names = (parent.content_type, parent.column)
             pairs = rows.order_by().values_list(*names).distinct()
-            found += generic_marks(parent, pairs)
+            found += generic_marks(rows.db, parent, pairs)
             continue
         pks = rows.order_by().values_list(f"{parent.column}__pk", flat=True).distinct()
         found += [Mark(parent.label, str(pk)) for pk in pks if pk is not None]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import OperationalError, connection
 from django.db.models import Count, F
 
 from conversion_sync import mirrors
+from conversion_sync.mirrors import hearing
 from conversion_sync.mirrors.checks import check_mirrors
 from conversion_sync.models import Company
 from tests.mirrors.kit import contacts, marks, render
@@ -94,6 +97,44 @@ def test_what_belongs_to_a_row_of_another_model_marks_none(clubs):
     render()
     note.delete()
     assert {model for model, _source, _what in marks()} == {"shop.note"}
+
+
+def test_a_content_type_that_is_not_there_is_no_reason_for_a_save_to_fail(clubs):
+    ContentType.objects.clear_cache()
+    with connection.constraint_checks_disabled():
+        note = Note.objects.create(content_type_id=10**6, object_id=1, text="one")
+        note.text = "two"
+        note.save()
+        assert Note.objects.get().text == "two"
+        assert marks() == [("shop.note", str(note.pk), "C")] * 2
+        note.content_type = ContentType.objects.get_for_model(Club)
+        note.save()
+        assert marks()[-1] == ("shop.club", "1", "C")
+        Note.objects.filter(pk=note.pk).update(content_type=10**6)
+        note.delete()
+
+
+@pytest.mark.parametrize("place", ["parents_of", "_parents"])
+def test_whatever_is_raised_is_logged_and_the_row_is_saved(clubs, monkeypatch, caplog, place):
+    def raises(*args):
+        raise StopIteration(place)
+
+    note = Note.objects.create(about=club(), text="one")
+    monkeypatch.setattr(hearing, place, raises)
+    note.text = "two"
+    note.save()
+    assert Note.objects.get().text == "two"
+    assert "A change of shop.Note was not marked" in caplog.text
+
+
+def test_what_the_database_refuses_is_raised(clubs, monkeypatch):
+    def fails(*args):
+        raise OperationalError
+
+    note = Note.objects.create(about=club(), text="one")
+    monkeypatch.setattr(hearing, "parents_of", fails)
+    with pytest.raises(OperationalError):
+        note.save()
 
 
 def test_a_row_that_goes_takes_what_belongs_to_it_along(clubs):

@@ -67,12 +67,47 @@ call_command("conversion_mirror", verbosity=0)
 assert Contact.objects.get().first_name == "Anna"
 """
 
+#: A site whose databases have content types each of its own.
+TWO = """
+from project import settings
+settings.INSTALLED_APPS += ["tests.mirrors.shop"]
+settings.DATABASES["other"] = settings.DATABASES["default"] | {"NAME": "other.sqlite3"}
+import django
+django.setup()
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db.models import F
+from conversion_sync import mirrors
+from conversion_sync.models import MirrorMark
+from tests.mirrors.shop.models import Club, Note
+
+for alias in ("default", "other"):
+    call_command("migrate", database=alias, verbosity=0)
+ContentType.objects.using("other").filter(model="club").delete()
+ContentType.objects.using("other").create(pk=777, app_label="shop", model="club")
+ContentType.objects.clear_cache()
+
+@mirrors.contact(Club)
+class ClubMirror(mirrors.Mirror[Club]):
+    email = F("email")
+    variables = {"notes": F("notes__text")}
+
+club = Club.objects.using("other").create(email="a@x.example")
+note = Note.objects.using("other").create(content_type_id=777, object_id=club.pk, text="one")
+note.text = "two"
+note.save()
+assert MirrorMark.objects.filter(model="shop.club").count() == 3, MirrorMark.objects.all()
+note.delete()
+assert MirrorMark.objects.filter(model="shop.club").count() == 4
+"""
+
 
 @pytest.mark.skipif(
     settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3",
     reason="It makes databases of its own; which one is taken does not depend on their kind.",
 )
-def test_marks_are_written_when_the_sites_transaction_commits(tmp_path):
+@pytest.mark.parametrize("site", [SITE + ACTS, TWO], ids=["rows", "content-types"])
+def test_marks_are_written_when_the_sites_transaction_commits(tmp_path, site):
     environment = {
         **os.environ,
         "ALLOWED_HOSTS": "127.0.0.1",
@@ -83,7 +118,7 @@ def test_marks_are_written_when_the_sites_transaction_commits(tmp_path):
         "PYTHONPATH": str(ROOT),
         "SECRET_KEY": "only for tests",
     }
-    command = [sys.executable, "-c", SITE + ACTS]
+    command = [sys.executable, "-c", site]
     done = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=180
     )
