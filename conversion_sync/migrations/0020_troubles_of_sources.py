@@ -1,27 +1,6 @@
 """A column for what is wrong with a source, which an index finds; no database rewrites the table."""
 
-from typing import Any
-
 from django.db import migrations, models
-from django.db.models import Q
-
-#: As the model derives it; what stands further down overrides what stands above it.
-TROUBLES = (
-    ("conflict", Q(state="conflict")),
-    ("waiting", Q(state="waiting")),
-    ("held", Q(state="held")),
-    ("unusable", Q(state="excluded", reason__startswith="conversion_sync:unusable")),
-    ("no-key", Q(state="excluded", reason__startswith="conversion_sync:no-key")),
-    ("fault", ~Q(fault="") & ~Q(kind="engagement", state__in=("mirrored", "past"))),
-)
-
-
-def note_troubles(apps: Any, schema_editor: Any) -> None:
-    using = schema_editor.connection.alias
-    links = apps.get_model("conversion_sync", "MirrorLink")._base_manager.using(using)
-    for trouble, condition in TROUBLES:
-        links.filter(condition).update(trouble=trouble)
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -81,7 +60,6 @@ class Migration(migrations.Migration):
                 verbose_name="state",
             ),
         ),
-        migrations.RunPython(note_troubles, migrations.RunPython.noop),
         migrations.AddIndex(
             model_name="mirrorlink",
             index=models.Index(

@@ -239,7 +239,7 @@ def test_the_upgrade_notes_the_troubles_that_there_are(troubled, mirror):
     before = dict(MirrorLink.objects.values_list("pk", "trouble"))
     assert {*before.values()} == {None, *Trouble.values}
     MirrorLink.objects.update(trouble=None)
-    migration = import_module("conversion_sync.migrations.0020_troubles_of_sources")
+    migration = import_module("conversion_sync.migrations.0021_note_troubles")
     migration.note_troubles(apps, type("Editor", (), {"connection": connection}))
     assert dict(MirrorLink.objects.values_list("pk", "trouble")) == before
 
