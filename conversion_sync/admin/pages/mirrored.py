@@ -10,6 +10,7 @@ from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from conversion_sync.admin.pages.sources.shown import name_of
 from conversion_sync.admin.site import address
 from conversion_sync.mirrors.sources import origin_of
 
@@ -21,10 +22,12 @@ def links(site: AdminSite, request: HttpRequest, row: Any) -> Iterator[tuple[str
     if (origin := origin_of(row)) is None:
         return
     opts, admin = origin.model._meta, site._registry.get(origin.model)
-    instance = None if admin is None else origin.instance()
-    if admin is None or instance is None or not admin.has_view_permission(request, instance):
+    if admin is None:
         return
-    said = {"kind": opts.verbose_name, "name": str(instance)[:60]}
+    instance = admin.get_queryset(request).filter(pk=origin.pk).first()
+    if instance is None or not admin.has_view_permission(request, instance):
+        return
+    said = {"kind": opts.verbose_name, "name": name_of(instance)}
     where = address(site, f"{opts.app_label}_{opts.model_name}_change", quote(origin.pk))
     if where:
         yield _("Its source: %(kind)s “%(name)s”") % said, where

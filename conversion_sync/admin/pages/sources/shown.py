@@ -67,13 +67,16 @@ def note(site: AdminSite, request: HttpRequest, links: Iterable[MirrorLink]) -> 
         by_mirror[link.mirror].append(link)
     for label, some in by_mirror.items():
         declared = registry.get(label)
-        instances = {} if declared is None else _instances(declared, some)
+        instances = {} if declared is None else _instances(site, request, declared, some)
         for link in some:
             instance = instances.get(link.source)
             vars(link)[_SHOWN] = _shown(site, request, declared, link, instance)
 
 
-def _instances(declared: Declared, links: Iterable[MirrorLink]) -> Mapping[str, models.Model]:
+def _instances(
+    site: AdminSite, request: HttpRequest, declared: Declared, links: Iterable[MirrorLink]
+) -> Mapping[str, models.Model]:
+    """Those of the sources that there are; where the site has an admin of them, as that has it."""
     primary_key: Any = declared.model._meta.pk
     pks = []
     for link in links:
@@ -81,7 +84,9 @@ def _instances(declared: Declared, links: Iterable[MirrorLink]) -> Mapping[str, 
             pks.append(primary_key.to_python(link.source))
         except (ValidationError, ValueError, TypeError):  # keys were of another type
             continue
-    found = declared.model._base_manager.filter(pk__in=pks)
+    admin = site._registry.get(declared.model)
+    rows = declared.model._base_manager.all() if admin is None else admin.get_queryset(request)
+    found = rows.filter(pk__in=pks)
     return {str(instance.pk): instance for instance in found}
 
 
