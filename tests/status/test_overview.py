@@ -148,9 +148,14 @@ def test_the_time_left_before_nobody_works_is_a_setting(settings):
 
 def test_reading_takes_the_same_queries_however_many_rows(django_assert_max_num_queries):
     overview()
-    Contact.objects.bulk_create(Contact(email=f"c{n}@x.example") for n in range(300))
-    with django_assert_max_num_queries(22):
+    with CaptureQueriesContext(connection) as of_none:
         overview()
+    Contact.objects.bulk_create(Contact(email=f"c{n}@x.example") for n in range(300))
+    # PostgreSQL and MariaDB are asked about how many rows their tables have.
+    estimates = connection.vendor != "sqlite"
+    with django_assert_max_num_queries(22 + estimates) as of_many:
+        overview()
+    assert len(of_many) == len(of_none)
 
 
 def test_reading_writes_nothing():
