@@ -105,7 +105,7 @@ def _marks(using: str) -> Counter[str]:
 
 
 def _concerned(model: str, what: str) -> Iterator[str]:
-    if what == What.BEGUN:
+    if what in (What.BEGUN, What.AGAIN):
         yield model
     elif what == What.HANDED:
         yield from (each.mirror for each in table().references.get(model, ()))

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from conversion_sync.mirrors import concerned
+from conversion_sync.mirrors.again import spread
 from conversion_sync.mirrors.beginnings import began_at
 from conversion_sync.mirrors.concerned import What, concerned_by, next_sources, waiting
 from conversion_sync.mirrors.declaration import Declared
@@ -24,6 +25,9 @@ __all__ = ["go_on", "has_past", "note_past"]
 
 def go_on(using: str, mark: MirrorMark) -> None:
     """Render some of the sources of a mark that concerns many, and keep how far that is."""
+    if mark.what == What.AGAIN:
+        spread(using, mark)
+        return
     turns = _turns(mark)
     at, after = _place(mark, turns)
     if at >= len(turns):

@@ -121,7 +121,7 @@ def _deal_with(using: str, marks: Sequence[MirrorMark]) -> int:
 
 
 def _concerns_all(mark: MirrorMark) -> bool:
-    return mark.what == What.BEGUN or not mark.source
+    return mark.what in (What.BEGUN, What.AGAIN) or not mark.source
 
 
 def _render(

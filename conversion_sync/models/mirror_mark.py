@@ -26,6 +26,9 @@ class MirrorMark(models.Model):
         HANDED = "H", _("mirrored by another row")
         #: The mirror of this label is new: what has happened before is not entered by it.
         BEGUN = "B", _("begun")
+        #: Somebody wants the sources of the mirror of this label looked at again that have the
+        #: trouble, or are in the state, that stands as the source.
+        AGAIN = "A", _("looked at again")
 
     #: The model, such as ``shop.customer``; the primary key as text, blank for all rows.
     model = models.CharField(_("model"), max_length=201)

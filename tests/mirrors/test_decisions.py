@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.db.models import F, Q
 
 from conversion_sync import mirrors
-from conversion_sync.mirrors import decisions
-from conversion_sync.mirrors.decisions import let_leave, look_again, release
+from conversion_sync.mirrors import again, decisions
+from conversion_sync.mirrors.decisions import (
+    let_leave,
+    look_again,
+    look_again_at_all,
+    release,
+)
 from conversion_sync.models import (
     Contact,
     Deletion,
@@ -95,6 +101,59 @@ def test_those_that_are_held_leave_with_the_next_drain(declared):
     }
 
 
+def hold_more_after(statements, *pks):
+    """Have links be held, as a drain would, once the first of them are released."""
+    seen = []
+
+    def wrapper(execute, sql, params, many, context):
+        found = execute(sql, params, many, context)
+        if sql.startswith("UPDATE") and State.RELEASED in params:
+            seen.append(sql)
+            if len(seen) <= statements:
+                one = MirrorLink.objects.filter(pk=pks[len(seen) - 1])
+                one.update(state=State.HELD, trouble=MirrorLink.Trouble.HELD)
+        return found
+
+    return connection.execute_wrapper(wrapper)
+
+
+def test_those_that_are_held_meanwhile_are_none_of_the_decision(declared, monkeypatch):
+    monkeypatch.setattr(decisions, "SOURCES", 7)
+    some = held()
+    with hold_more_after(2, link(some[20]).pk, link(some[21]).pk):
+        assert let_leave("default", declared, requested_by="sam") == 20
+    assert states() == {State.RELEASED: 20, State.HELD: 2, State.MIRRORED: 8}
+
+
+@pytest.mark.parametrize(("at_most", "released"), [(0, 0), (19, 0), (20, 20), (21, 20)])
+def test_no_more_leave_than_were_confirmed(declared, at_most, released):
+    held()
+    assert let_leave("default", declared, at_most=at_most, requested_by="sam") == released
+    assert states().get(State.RELEASED, 0) == released
+    assert (MirrorState.objects.get().released_by == "sam") is bool(released)
+    render()
+    assert opted_out().count() == released
+
+
+def test_a_decision_takes_few_statements_and_one_mark(declared, django_assert_max_num_queries):
+    held()
+    with django_assert_max_num_queries(6):
+        let_leave("default", declared)
+    assert marks() == [(declared.label, "released", "A")]
+
+
+def test_the_drains_go_through_those_that_were_let_leave(declared, monkeypatch):
+    monkeypatch.setattr(again, "LINKS", 3)
+    some = held()
+    Customer.objects.filter(pk=some[0].pk).update(name="raises")
+    some[1].delete()
+    let_leave("default", declared)
+    render()
+    assert not marks()
+    assert opted_out().count() == 19
+    assert states() == {State.RELEASED: 1, State.EXCLUDED: 18, State.GONE: 1, State.MIRRORED: 10}
+
+
 def test_who_decided_is_said_of_deletions_too(mirror):
     declared = mirror("contact", Customer, DeletingMirror)
     held()
@@ -179,6 +238,30 @@ def test_many_are_looked_at_again_in_bulk(declared, monkeypatch):
     render()
     assert look_again("default", MirrorLink.objects.all()) == 5
     assert marks() == [("shop.customer", str(each.pk), "C") for each in some]
+
+
+@pytest.mark.parametrize("trouble", ["fault", ""])
+def test_all_with_a_trouble_are_looked_at_again_by_the_drains(declared, monkeypatch, trouble):
+    monkeypatch.setattr(again, "LINKS", 2)
+    for number in range(5):
+        Customer.objects.create(email=f"f{number}@x.example", name="raises")
+    render()
+    monkeypatch.setattr(Mend, "done", True)
+    assert look_again_at_all("default", declared, "no-key") == 0
+    render()
+    assert MirrorLink.objects.filter(trouble="fault").count() == 5
+    assert look_again_at_all("default", declared, trouble) == 5
+    assert len(marks()) == 1
+    render()
+    assert states() == {State.MIRRORED: 5}
+    assert not marks()
+
+
+def test_what_was_asked_of_a_mirror_that_is_gone_is_dropped(declared):
+    look_again_at_all("default", declared)
+    MirrorMark.objects.update(model="shop.Forgotten")
+    render()
+    assert not marks()
 
 
 def test_of_a_mirror_that_is_declared_no_more_nothing_is_looked_at(declared):

@@ -13,6 +13,7 @@ from conversion_sync import mirrors
 from conversion_sync.models import MirrorLink, SubscriptionChange
 from tests.admin.test_hostile import TAGS, TURNED, UNSEEN, harmless
 from tests.mirrors.kit import State, link, marks, render
+from tests.mirrors.shop.admin import CustomerAdmin
 from tests.mirrors.shop.models import Customer, Order, Tag
 
 pytestmark = pytest.mark.django_db
@@ -194,6 +195,23 @@ def test_a_source_is_named_for_those_alone_who_may_look_at_it(customers):
     assert "customer ann" in text(client.get(LIST))
 
 
+def test_a_source_that_the_admin_of_the_site_hides_is_not_named(customers, monkeypatch):
+    ann, bob = customer("ann"), customer("bob")
+    render()
+    rows = Customer.objects.exclude(pk=bob.pk)
+    monkeypatch.setattr(CustomerAdmin, "get_queryset", lambda admin, request: rows.all())
+    client = staff("view_mirrorlink", "view_customer", "view_contact")
+    page = text(client.get(LIST))
+    assert "customer ann" in page
+    assert "customer bob" not in page
+    assert f"customer {bob.pk}" in page
+    assert "variables.first_name" in text(client.get(of(ann)))
+    assert "variables.first_name" not in text(client.get(of(bob)))
+    for each, is_named in ((ann, True), (bob, False)):
+        row = reverse("admin:conversion_sync_contact_change", args=(link(each).row,))
+        assert (f"Its source: customer “{each.name}”" in text(client.get(row))) is is_named
+
+
 def staff_again(*permissions):
     User.objects.filter(username="sam").delete()
     return staff(*permissions)
@@ -266,8 +284,15 @@ def test_all_of_a_mirror_with_one_trouble_are_looked_at_again(customers, admin_c
     address = f"{LIST}?mirror=tests.CustomerMirror&trouble=fault"
     assert "Look again at all of these" in text(admin_client.get(address))
     given = {"mirror": "tests.CustomerMirror", "trouble": "fault", "back": address}
-    assert admin_client.post(AGAIN, given)["Location"] == address
-    assert len(marks()) == 3
+    Customer.objects.filter(name="raises").update(name="good")
+    answer = admin_client.post(AGAIN, given, follow=True)
+    assert answer.redirect_chain == [(address, 302)]
+    assert "3 sources are looked at again with the next drains." in text(answer)
+    assert marks() == [("tests.CustomerMirror", "fault", "A")]
+    render()
+    assert not MirrorLink.objects.filter(trouble="fault").exists()
+    given["trouble"] = "any"
+    assert "1 source is" in text(admin_client.post(AGAIN, given, follow=True))
 
 
 def test_nobody_is_led_elsewhere(customers, admin_client):
@@ -277,9 +302,26 @@ def test_nobody_is_led_elsewhere(customers, admin_client):
     assert admin_client.post(AGAIN, given)["Location"] == LIST
 
 
-@pytest.mark.parametrize("given", [{}, {"pk": "77"}, {"pk": "x"}, {"mirror": "shop.None"}])
+MIRROR = {"mirror": "tests.CustomerMirror"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"pk": "77"},
+        {"pk": "x"},
+        {"mirror": "shop.None", "trouble": "fault"},
+        MIRROR,
+        MIRROR | {"trouble": ""},
+        MIRROR | {"trouble": "released"},
+    ],
+)
 def test_what_is_not_there_is_not_looked_at(customers, admin_client, given):
+    customer("ann")
+    render()
     assert admin_client.post(AGAIN, given).status_code == 404
+    assert not marks()
 
 
 def test_looking_again_needs_the_permission_of_the_kind(customers):
@@ -327,6 +369,17 @@ def test_nothing_happens_where_there_are_more_than_were_asked_about(held, admin_
         assert "There are more than when you were asked" in page
     render()
     assert MirrorLink.objects.filter(trouble="held").count() == 20
+
+
+def test_it_is_logged_or_does_not_happen(held, admin_client, monkeypatch):
+    def fails(*args):
+        raise LookupError
+
+    monkeypatch.setattr("django.contrib.admin.ModelAdmin.log_change", fails)
+    with pytest.raises(LookupError):
+        admin_client.post(DECIDE, {"counted": "20"})
+    assert MirrorLink.objects.filter(state=State.HELD).count() == 20
+    assert not marks()
 
 
 def test_letting_leave_needs_its_permission(held):

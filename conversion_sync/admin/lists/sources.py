@@ -17,7 +17,7 @@ from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.models import Company, Contact, Engagement, MirrorLink, SyncedModel
 
-__all__ = ["ANY", "MirrorFilter", "TroubleFilter", "kinds_of", "mirror_name", "of_trouble"]
+__all__ = ["ANY", "MirrorFilter", "TroubleFilter", "kinds_of", "mirror_name"]
 
 Kind, Trouble = MirrorLink.Kind, MirrorLink.Trouble
 
@@ -75,11 +75,8 @@ class TroubleFilter(admin.SimpleListFilter):
         return [(ANY, _("Whatever is wrong")), *Trouble.choices]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return of_trouble(queryset, self.value())
-
-
-def of_trouble(links: QuerySet[Any], trouble: str | None) -> QuerySet[Any]:
-    """Those with this trouble, with any, or all."""
-    if trouble in Trouble.values:
-        return links.filter(trouble=trouble)
-    return links.filter(trouble__in=Trouble.values) if trouble == ANY else links
+        """Those with this trouble, with any, or all."""
+        if self.value() in Trouble.values:
+            return queryset.filter(trouble=self.value())
+        is_any = self.value() == ANY
+        return queryset.filter(trouble__in=Trouble.values) if is_any else queryset

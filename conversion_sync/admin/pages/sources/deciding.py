@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from conversion_sync.admin.lists.sources import kinds_of, mirror_name, of_trouble
+from conversion_sync.admin.lists.sources import ANY, kinds_of, mirror_name
 from conversion_sync.admin.pages.sources.leaving import leaving
 from conversion_sync.admin.pages.sources.shown import shown
-from conversion_sync.mirrors.decisions import let_leave, look_again
+from conversion_sync.mirrors.decisions import let_leave, look_again, look_again_at_all
 from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.database import database
 from conversion_sync.status.numbers import grouped
+from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["held_words", "let_leave_view", "look_again_view"]
 
@@ -69,10 +71,10 @@ def look_again_view(modeladmin: SourceAdmin, request: HttpRequest) -> HttpRespon
     """Have one source looked at again, or all of a mirror with the same trouble."""
     if not modeladmin.has_view_permission(request):
         raise PermissionDenied
-    links, kind = _links(request)
+    kind, look = _asked(request)
     if not modeladmin.has_sync_permission(request, kind):
         raise PermissionDenied
-    count = look_again(database(), links)
+    count = look()
     words = ngettext(
         "%s source is looked at again with the next drain.",
         "%s sources are looked at again with the next drains.",
@@ -85,20 +87,23 @@ def look_again_view(modeladmin: SourceAdmin, request: HttpRequest) -> HttpRespon
     return HttpResponseRedirect(back)
 
 
-def _links(request: HttpRequest) -> tuple[QuerySet[MirrorLink], str]:
-    """What was asked for, and the kind of its rows."""
-    links, given = MirrorLink.objects.using(database()), request.POST
+def _asked(request: HttpRequest) -> tuple[str, Callable[[], int]]:
+    """The kind of the rows, and what has their sources looked at again.
+
+    Raises:
+        Http404: there is no such source, mirror or trouble.
+    """
+    given = request.POST
     if (pk := given.get("pk", "")).isdecimal():
-        links = links.filter(pk=int(pk[:18]))
-        kind = links.values_list("kind", flat=True).first()
-    else:
-        declared = registry.get(given.get("mirror", ""))
-        kind = None if declared is None else declared.kind
-        trouble = given.get("trouble")
-        links = of_trouble(links.filter(mirror=given.get("mirror", "")), trouble)
-    if kind is None:
+        links = MirrorLink.objects.using(database()).filter(pk=int(pk[:18]))
+        if (kind := links.values_list("kind", flat=True).first()) is None:
+            raise Http404
+        return kind, partial(look_again, database(), links)
+    declared, trouble = registry.get(given.get("mirror", "")), given.get("trouble")
+    if declared is None or trouble not in (ANY, *Trouble.values):
         raise Http404
-    return links, kind
+    wanted = "" if trouble == ANY else trouble
+    return declared.kind, partial(look_again_at_all, database(), declared, wanted)
 
 
 def let_leave_view(modeladmin: SourceAdmin, request: HttpRequest) -> HttpResponse:
@@ -110,13 +115,13 @@ def let_leave_view(modeladmin: SourceAdmin, request: HttpRequest) -> HttpRespons
     declared = registry.get(request.GET.get("mirror", ""))
     if declared is None:
         raise Http404
+    if request.method == "POST" and (words := _let_leave(modeladmin, request, declared)):
+        modeladmin.message_user(request, words, messages.SUCCESS)
+        return HttpResponseRedirect(modeladmin.list_address(mirror=declared.label))
     found = leaving(modeladmin.admin_site, request, declared, database())
     if not found.count:
         modeladmin.message_user(request, _("Nothing of it is held any more."), messages.INFO)
         return HttpResponseRedirect(modeladmin.list_address(mirror=declared.label))
-    known = request.POST.get("counted", "")
-    if known.isdecimal() and found.count <= int(known[:18]):
-        return _let_leave(modeladmin, request, declared)
     context = {
         **modeladmin.admin_site.each_context(request),
         "title": _("Let %s leave?") % found.rows,
@@ -129,15 +134,23 @@ def let_leave_view(modeladmin: SourceAdmin, request: HttpRequest) -> HttpRespons
     return TemplateResponse(request, "admin/conversion_sync/leaving.html", context)
 
 
-def _let_leave(modeladmin: SourceAdmin, request: HttpRequest, declared: Declared) -> HttpResponse:
+def _let_leave(modeladmin: SourceAdmin, request: HttpRequest, declared: Declared) -> str:
+    """Let those leave that were confirmed, and log it, both or neither; blank: they have grown."""
     user: Any = request.user
-    count = let_leave(database(), declared, requested_by=user.get_username())
-    words = ngettext(
-        "%(count)s of the %(rows)s leaves with the next drain.",
-        "%(count)s of the %(rows)s leave with the next drains.",
-        count,
-    ) % {"count": grouped(count), "rows": kinds_of(declared.kind)}
-    for state in MirrorState.objects.using(database()).filter(mirror=declared.label):
-        modeladmin.log_change(request, state, words)
-    modeladmin.message_user(request, words, messages.SUCCESS)
-    return HttpResponseRedirect(modeladmin.list_address(mirror=declared.label))
+    known = request.POST.get("counted", "")
+    if not known.isdecimal():
+        return ""
+    with short_transaction(database()):
+        count = let_leave(
+            database(), declared, at_most=int(known[:18]), requested_by=user.get_username()
+        )
+        if not count:
+            return ""
+        words = ngettext(
+            "%(count)s of the %(rows)s leaves with the next drain.",
+            "%(count)s of the %(rows)s leave with the next drains.",
+            count,
+        ) % {"count": grouped(count), "rows": kinds_of(declared.kind)}
+        for state in MirrorState.objects.using(database()).filter(mirror=declared.label):
+            modeladmin.log_change(request, state, words)
+    return words
