@@ -34,8 +34,10 @@ settings.DATABASE_ROUTERS = [Router()]
 settings.CONVERSION_SYNC = {"API_KEY": "key", "BASE_URL": box.base_url, "RATE_LIMIT": 1000}
 import django
 django.setup()
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import CommandError, call_command
 from django.test import Client
 from conversion_sync.models import BulkJob, Company, Contact, Status
 from conversion_sync.sync.gate import Gate
@@ -98,6 +100,26 @@ for name in ("check", "merge", "prune", "verify"):
 run("conversion_resync", "contacts", no_input=True)
 Path("more.csv").write_text("email\\nmore@x.example\\n")
 assert "1 created" in run("conversion_import", "contacts", "more.csv")
+run("conversion_push")
+entry = LogEntry.objects.create(
+    user=User.objects.get(),
+    content_type=ContentType.objects.get_for_model(Contact),
+    object_id=str(row.pk),
+    object_repr=row.email,
+    action_flag=2,
+)
+assert "lines of the admin's history" in run("conversion_erase", row.email, dry_run=True)
+entry.refresh_from_db()
+assert entry.object_repr == row.email
+try:
+    run("conversion_erase", row.email, no_input=True)
+except CommandError as error:
+    assert error.returncode == 1
+run("conversion_push")
+run("conversion_erase", row.email, no_input=True)
+entry.refresh_from_db()
+assert entry.object_repr == "erased"
+assert not Contact.objects.filter(email=row.email).exists()
 """
 
 

@@ -12,7 +12,7 @@ from conversion_sync.mirrors.declaration import VARIABLE, Declared
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.models import Company, Contact, Engagement, MirrorLink
 
-__all__ = ["Origin", "origin_of"]
+__all__ = ["Origin", "origin_of", "origins_of_email"]
 
 Kind = MirrorLink.Kind
 
@@ -58,11 +58,23 @@ def origin_of(row: models.Model) -> Origin | None:
     if kind is None or row.pk is None:
         return None
     link = MirrorLink.objects.using(row._state.db).filter(kind=kind, row=row.pk).first()
-    declared = None if link is None else registry.get(link.mirror)
-    if link is None or declared is None:
+    return None if link is None else _origin(link, type(row))
+
+
+def origins_of_email(using: str, key: str) -> list[Origin]:
+    """The sources of the contact at a normal address, and those that want to be its sources."""
+    pks = Contact.unmarked.using(using).filter(key=key).values_list("pk", flat=True)
+    links = MirrorLink.objects.using(using).filter(kind=Kind.CONTACT)
+    found = links.filter(models.Q(row__in=list(pks)) | models.Q(row=None, key=key)).order_by("pk")
+    return [origin for link in found if (origin := _origin(link, Contact)) is not None]
+
+
+def _origin(link: MirrorLink, of: type[models.Model]) -> Origin | None:
+    declared = registry.get(link.mirror)
+    if declared is None:
         return None
     primary_key: Any = declared.model._meta.pk
-    columns = _columns(declared, type(row))
+    columns = _columns(declared, of)
     pk = primary_key.to_python(link.source)
     return Origin(declared, pk, columns, frozenset(link.names) - columns)
 

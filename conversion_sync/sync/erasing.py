@@ -1,25 +1,21 @@
 """Erasing a person: the contact, what the log and the history say, and the record in Conversion.
 
-Of an opt-out that stands its trace stays, and so does that of a deletion that has arrived: for
-somebody who comes back to the address, the rules of consent go by them. What has still to arrive
-keeps the address until it has.
+What has still to arrive needs its address, and what hangs on the contact has it tell whose it is.
+So the contact is deleted when nothing waits at its former addresses any more, and an address is
+forgotten when nothing waits at it. Of an opt-out that stands its trace stays, and so does that of a
+deletion that has arrived: for somebody who comes back, the rules of consent go by them.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
 from django.db.models import Q
 
 from conversion_sync.models import (
-    ApiCall,
-    BulkJob,
     Contact,
     Deletion,
     MirrorLink,
@@ -29,14 +25,12 @@ from conversion_sync.models import (
 )
 from conversion_sync.models.erased import trace
 from conversion_sync.models.locking import locking
-from conversion_sync.models.subscription import OUT
+from conversion_sync.sync.history import Subject, forget
+from conversion_sync.sync.person import Person
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
-from conversion_sync.sync.types import Rows
 
-__all__ = ["Erasure", "KeyClash", "erase"]
-
-#: A row in one of these goes on by itself, or waits for a person: it needs its address.
-UNSETTLED = (Status.PENDING, Status.SENDING)
+__all__ = ["Erasure", "KeyClash", "erase", "refuse_clashes"]
 
 #: What is forgotten of a row that stays as a trace.
 BLANK: dict[str, Any] = {
@@ -67,7 +61,7 @@ class Erasure:
     waiting: list[str] = field(default_factory=list)
 
 
-def erase(using: str, address: str, *, requested_by: str = "") -> Erasure:
+def erase(using: str, address: str, *, requested_by: str = "", dry_run: bool = False) -> Erasure:
     """Erase the person at an address, as far as nothing has still to be sent.
 
     The contact and its engagements are deleted, and a deletion of the record in Conversion is left,
@@ -76,182 +70,128 @@ def erase(using: str, address: str, *, requested_by: str = "") -> Erasure:
     Args:
         address: in any spelling.
         requested_by: for the deletion, until that has arrived.
+        dry_run: only say what would be erased.
 
     Raises:
         KeyClash: another row has the same address in another spelling.
     """
-    key, done = str(Contact.normal_key(address)), Erasure()
-    with attributed(requested_by=requested_by, source="erasure"), short_transaction(using):
-        row = locking(Contact.unmarked.using(using).filter(key=key)).first()
-        _refuse_clashes(using, key)
-        own = _Own.of(using, row)
-        is_out = _has_opted_out(using, row, key)
-        if row is not None:
-            _delete(using, row, done)
-        for each in sorted({key, *own.addresses}):
-            _erase_log(using, each, own.changes, done, is_person=each == key, is_out=is_out)
-            _erase_deletions(using, each, own.deletions, done, is_person=each == key)
-        _erase_history(using, key, None if row is None else row.pk, done)
+    key = str(Contact.normal_key(address))
+    refuse_clashes(using, key)
+    person = Person.at(using, key)
+    subject, removed = person.subject(using, address), Counter[str]()
+    if not person.held_by(using, subject):
+        # Before the contact goes, by which it is found: what failed here is found again.
+        removed = forget(using, subject, dry_run=dry_run)
+    with attributed(requested_by=requested_by, source="erasure"):
+        done = _erase(using, key, subject, dry_run)
+    done.removed += removed
     return done
 
 
-@dataclass(frozen=True)
-class _Own:
-    """The lines of a contact at addresses that it had before, too."""
+def refuse_clashes(using: str, key: str) -> None:
+    """See that no other row is the same mailbox.
 
-    addresses: frozenset[str]
-    changes: frozenset[int]
-    deletions: frozenset[int]
-
-    @classmethod
-    def of(cls, using: str, row: Contact | None) -> _Own:
-        if row is None:
-            return cls(frozenset(), frozenset(), frozenset())
-        log = dict(
-            SubscriptionChange.unmarked.using(using)
-            .filter(contact=row.pk)
-            .values_list("pk", "address")
-        )
-        left = dict(
-            Deletion.unmarked.using(using).filter(successor=row.pk).values_list("pk", "key")
-        )
-        return cls(frozenset({*log.values(), *left.values()}), frozenset(log), frozenset(left))
-
-
-def _refuse_clashes(using: str, key: str) -> None:
+    Raises:
+        KeyClash: one is.
+    """
     others = Contact.unmarked.using(using).filter(key=None).only("pk", "email", "key")
     if any(other.wanted_key == key for other in others):
         raise KeyClash(key)
 
 
-def _has_opted_out(using: str, row: Contact | None, key: str) -> bool:
-    if row is not None and row.subscription_status == OUT:
-        return True
-    people = [(None if row is None else row.pk, key)]
-    return SubscriptionChange.standing_opt_outs(using, people) != [None]
+@retried
+def _erase(using: str, key: str, subject: Subject, dry_run: bool) -> Erasure:
+    done = Erasure()
+    with short_transaction(using):
+        # Rendering locks links before their rows.
+        links = MirrorLink.objects.using(using).filter(kind=MirrorLink.Kind.CONTACT)
+        of_person = links.filter(Q(row=subject.contact, row__isnull=False) | Q(row=None, key=key))
+        locked = list(locking(of_person.order_by("pk")))
+        person = Person.at(using, key, locks=True)
+        refuse_clashes(using, key)
+        if subject.contact != (None if person.row is None else person.row.pk):
+            done.waiting.append(f"contact {key}: changed meanwhile")
+        else:
+            done.waiting += person.held_by(using, subject)
+        if not done.waiting:
+            _erase_person(using, person, done)
+            _let_go(using, locked)
+        if dry_run:
+            transaction.set_rollback(True, using=using)
+    return done
+
+
+def _erase_person(using: str, person: Person, done: Erasure) -> None:
+    if person.row is not None:
+        people = [(person.row.pk, person.key)]
+        [standing] = SubscriptionChange.standing_opt_outs(using, people)
+        for address in sorted(person.former | person.shared):
+            _forget_address(using, person, address, done)
+        _delete(using, person.row, done)
+        by_address = SubscriptionChange.standing_opt_outs(using, [(None, person.key)])
+        if standing is not None and by_address == [None]:
+            # It stood by the contact alone, which had said so at another address.
+            SubscriptionChange.enter(using, [standing.again(address=person.key)])
+    left = Person(person.key, None, locks=True)
+    done.waiting += left.waiting_at(using, person.key)
+    if not done.waiting:
+        _forget_address(using, left, person.key, done)
 
 
 def _delete(using: str, row: Contact, done: Erasure) -> None:
-    links = MirrorLink.objects.using(using).filter(kind=MirrorLink.Kind.CONTACT, row=row.pk)
-    links.update(row=None, key="", reason="", fault="")
     done.removed["engagements"] += row.engagements.using(using).count()
     done.removed["contact"] += 1
     Contact.objects.using(using).filter(pk=row.pk).delete()
+    if row.sent_key and row.sent_key != row.key:
+        # An earlier release has spelled it otherwise.
+        left = Deletion.unmarked.using(using).filter(kind=Deletion.Kind.CONTACT, spelling="")
+        left.filter(key=row.sent_key, successor=None).exclude(sync_status=Status.SYNCED).update(
+            key=row.key, spelling=row.sent_key
+        )
 
 
-def _erase_log(
-    using: str,
-    address: str,
-    own: Collection[int],
-    done: Erasure,
-    *,
-    is_person: bool,
-    is_out: bool,
-) -> None:
-    """Take the lines of a person at an address away; of an opt-out that stands its trace stays.
+def _let_go(using: str, links: list[MirrorLink]) -> None:
+    """Have the links of a person's sources say neither row nor address.
 
-    Args:
-        own: at an address of former times, the lines that are the person's.
-        is_person: it is the address of now: all its lines are the person's that are no other's.
-        is_out: whether an opt-out of the person stands.
+    They are of sources that are excluded, or gone: else the person would come back.
     """
-    lines = SubscriptionChange.unmarked.using(using).filter(address=address, contact=None)
-    if not is_person:
-        lines = lines.filter(pk__in=own)
-    rows = list(locking(lines.order_by("pk")))
-    if unsettled := [row for row in rows if row.sync_status in UNSETTLED]:
-        done.waiting += [
-            f"subscription change of {address}: {row.sync_status}" for row in unsettled
-        ]
-        return
+    table = MirrorLink.objects.using(using).filter(pk__in=[each.pk for each in links])
+    table.update(row=None, key="", fault="", trouble=None)
+    # So many that are gone are counted for a day.
+    gone = MirrorLink.State.GONE
+    table.exclude(state=gone).update(state=MirrorLink.State.EXCLUDED, reason="")
+
+
+def _forget_address(using: str, person: Person, address: str, done: Erasure) -> None:
+    """Take the lines of a person at an address away, of which nothing waits.
+
+    Of an opt-out that stands, and of deletions, their traces stay.
+    """
+    rows = person.lines(using, address)
     [standing] = SubscriptionChange.standing_opt_outs(using, [(None, address)])
-    kept = next((row for row in rows if standing is not None and row.pk == standing.pk), None)
-    if kept is None and is_person and is_out and standing is None:
-        # The person's by another address, or by the column alone.
-        kept = SubscriptionChange(status=OUT, address=address)
-        SubscriptionChange.unmarked.using(using).bulk_create([kept])
-        rows.append(kept)
+    kept = [row.pk for row in rows if standing is not None and row.pk == standing.pk]
     table = SubscriptionChange.unmarked.using(using)
-    if kept is not None:
-        table.filter(pk=kept.pk).update(
-            **BLANK,
-            address=trace(address),
-            previous_status="",
-            source="erasure",
-            reason="",
-            sync_status=Status.SYNCED,
-            due_at=None,
-        )
-    done.keeps_opt_out |= kept is not None or (is_person and standing is not None)
-    gone = [row.pk for row in rows if kept is None or row.pk != kept.pk]
-    table.filter(pk__in=gone).delete()
-    done.removed["lines of the consent log"] += len(rows)
-
-
-def _erase_deletions(
-    using: str, address: str, own: Collection[int], done: Erasure, *, is_person: bool
-) -> None:
-    """Have the deletions of an address that have arrived say its trace."""
-    deletions = Deletion.unmarked.using(using).filter(kind=Deletion.Kind.CONTACT)
-    found = deletions.filter(Q(key=address) | Q(spelling=address))
-    if not is_person:
-        found = found.filter(pk__in=own)
-    for row in locking(found.order_by("pk")):
-        if row.sync_status != Status.SYNCED:
-            done.waiting.append(f"deletion of {row.remote_key}: {row.sync_status}")
-        elif row.only_asks:
-            deletions.filter(pk=row.pk).delete()
-        else:
-            deletions.filter(pk=row.pk).update(
-                **BLANK, key=trace(row.key), spelling="", forgotten=None
-            )
-            done.removed["deletions"] += 1
-
-
-def _erase_history(using: str, address: str, pk: int | None, done: Erasure) -> None:
-    """Take the address out of the call log, of jobs that have ended, and of the admin's history."""
-    calls = ApiCall.objects.using(using).filter(error_message__icontains=address)
-    done.removed["lines of the call log"] += calls.update(error_message="")
-    jobs = BulkJob.objects.using(using).filter(finished_at__isnull=False)
-    for job in jobs.iterator():
-        _erase_findings(job, address, pk, done)
-    if apps.is_installed("django.contrib.admin"):
-        done.removed["lines of the admin's history"] += _admin_log(using, address, pk).update(
-            object_repr="erased", change_message=""
-        )
-    links = MirrorLink.objects.using(using).filter(kind=MirrorLink.Kind.CONTACT, key=address)
-    links.filter(row=None, state=MirrorLink.State.GONE).delete()
-
-
-def _erase_findings(job: BulkJob, address: str, pk: int | None, done: Erasure) -> None:
-    """Take the findings on a person out of a job; one that was of that person alone goes."""
-    if _names([job.filter, job.arguments, job.error], address):
-        job.delete()
-        done.removed["bulk jobs"] += 1
-        return
-    of_contacts = pk is not None and job.model == Contact._meta.label
-    kept = [
-        found
-        for found in job.findings
-        if not _names(found, address) and not (of_contacts and found.get("pk") == pk)
-    ]
-    if kept != job.findings:
-        done.removed["findings"] += len(job.findings) - len(kept)
-        job.findings = kept
-        job.save(update_fields=["findings"])
-
-
-def _names(told: Any, address: str) -> bool:
-    return address in json.dumps(told, ensure_ascii=False).casefold()
-
-
-def _admin_log(using: str, address: str, pk: int | None) -> Rows:
-    entries: Any = apps.get_model("admin", "LogEntry").objects.using(using)
-    ours = ContentType.objects.db_manager(using).get_for_models(
-        Contact, SubscriptionChange, Deletion
+    table.filter(pk__in=kept).update(
+        **BLANK,
+        address=trace(address),
+        previous_status="",
+        source="erasure",
+        reason="",
+        sync_status=Status.SYNCED,
+        due_at=None,
     )
-    rows: Rows = entries.filter(content_type__in=[each.pk for each in ours.values()])
-    told = Q(object_repr__icontains=address)
-    if pk is not None:
-        told |= Q(content_type=ours[Contact].pk, object_id=str(pk))
-    return rows.filter(told).exclude(object_repr="erased", change_message="")
+    gone = [row.pk for row in rows if row.pk not in kept]
+    table.filter(pk__in=gone).delete()
+    done.removed["lines of the consent log"] += len(gone)
+    done.keeps_opt_out |= bool(kept) or (address == person.key and standing is not None)
+    _forget_deletions(using, person.deletions(using, address), done)
+
+
+def _forget_deletions(using: str, rows: list[Deletion], done: Erasure) -> None:
+    table = Deletion.unmarked.using(using)
+    for row in rows:
+        if row.only_asks:
+            table.filter(pk=row.pk).delete()
+        else:
+            table.filter(pk=row.pk).update(**BLANK, key=trace(row.key), spelling="", forgotten=None)
+            done.removed["deletions"] += 1

@@ -9,9 +9,10 @@ from django.core.management import CommandError, call_command
 from django.db.models import F, Q
 
 from conversion_sync import mirrors
+from conversion_sync.mirrors import Explanation
 from conversion_sync.models import Contact, MirrorLink
 from tests.mirrors.conftest import mirror  # noqa: F401  # a fixture
-from tests.mirrors.kit import render
+from tests.mirrors.kit import link, render
 from tests.mirrors.shop.models import Customer
 
 pytestmark = pytest.mark.django_db
@@ -71,3 +72,45 @@ def test_where_deletions_are_not_sent_it_says_so(ann, settings):
     ann.delete()
     render()
     assert "DELETE_REMOTE is off" in erase(no_input=True)
+
+
+def test_another_source_that_waits_for_the_email_is_named_too(ann):
+    other = Customer.objects.create(email="ann@x.example", name="Ann, too")
+    render()
+    assert link(other).state == "conflict"
+    MirrorLink.objects.filter(source=str(ann.pk)).update(row=None, state="excluded", key="")
+    with pytest.raises(CommandError, match=rf"shop\.Customer {other.pk} .* would bring it back"):
+        erase(no_input=True)
+    assert Contact.objects.exists()
+
+
+def test_a_source_with_a_fault_is_named_too(ann, monkeypatch):
+    monkeypatch.setattr(
+        "conversion_sync.management.commands.conversion_erase.explain",
+        lambda source, **options: [Explanation("m", "contact", is_included=False, fault="raised")],
+    )
+    with pytest.raises(CommandError, match="would bring it back"):
+        erase(no_input=True)
+
+
+@pytest.mark.parametrize("state", ["held", "conflict", "waiting"])
+def test_a_link_that_is_left_says_nothing_of_the_person(ann, state):
+    Customer.objects.filter(pk=ann.pk).update(is_active=False)
+    MirrorLink.objects.update(state=state, reason="x", fault="y", trouble=state)
+    erase(no_input=True)
+    left = link(ann)
+    assert (left.row, left.key, left.state, left.trouble) == (None, "", "excluded", None)
+    assert (left.reason, left.fault) == ("", "")
+    render()
+    assert not Contact.objects.exists()
+
+
+def test_a_link_in_conflict_loses_the_address(ann):
+    other = Customer.objects.create(email="ann@x.example", name="Ann, too")
+    render()
+    Customer.objects.update(is_active=False)
+    erase(no_input=True)
+    left = link(other)
+    assert (left.key, left.state, left.trouble) == ("", "excluded", None)
+    render()
+    assert not Contact.objects.exists()

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 import conversion_sync
 from conversion_sync.models import (
@@ -20,6 +21,7 @@ from conversion_sync.models import (
     Contact,
     Deletion,
     Engagement,
+    MirrorLink,
     Subscription,
     SubscriptionChange,
     attributed,
@@ -28,7 +30,7 @@ from conversion_sync.models.clock import db_now
 from conversion_sync.records.snapshot import Snapshot
 from conversion_sync.records.upsert import Wanted, upsert
 from conversion_sync.testing import consent_log
-from tests.kit import ANN, BOB, contact, engagement, push
+from tests.kit import ANN, BOB, contact, engagement, push, without_key, write
 
 pytestmark = pytest.mark.django_db
 
@@ -318,3 +320,255 @@ def test_a_wish_that_moves_to_an_erased_address_is_asked_about(conversion):
     push()
     assert conversion.contacts[ANN]["subscriptionStatus"] == IN
     assert len([call for call in conversion.calls if call.method == "GET"]) == asked + 1
+
+
+def moved(old: str = BOB, new: str = ANN) -> Contact:
+    """A contact who has opted out at an address, and has another one since."""
+    row = opted_out(old)
+    row.email = new
+    row.save()
+    return row
+
+
+def test_an_opt_out_of_a_former_address_stands_though_something_is_in_flight(conversion):
+    """It stood by the contact alone, which is gone when what is in flight has settled."""
+    row = moved()
+    push()
+    SubscriptionChange.unmarked.filter(address=ANN, status=OUT).delete()
+    line = SubscriptionChange.objects.create(contact=row, address=ANN, status=IN)
+    SubscriptionChange.unmarked.filter(pk=line.pk).update(sync_status="SENDING")
+    with pytest.raises(CommandError, match="run this again"):
+        command(ANN)
+    SubscriptionChange.unmarked.filter(pk=line.pk).update(sync_status="SUPERSEDED", due_at=None)
+    push()
+    command(ANN)
+    assert ANN not in everything()
+    by_bulk_create()
+    assert Contact.objects.get(email=ANN).subscription_status == OUT
+
+
+def failed_opt_out() -> SubscriptionChange:
+    row = contact(ANN, subscription_status=IN)
+    push()
+    row.subscription_status = OUT
+    row.save()
+    line = SubscriptionChange.objects.get(status=OUT)
+    SubscriptionChange.unmarked.filter(pk=line.pk).update(
+        sync_status="FAILED", due_at=None, last_error_code="VALIDATION_ERROR"
+    )
+    return line
+
+
+def test_an_opt_out_that_failed_is_waited_for_where_the_record_stays(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "DELETE_REMOTE": False}
+    line = failed_opt_out()
+    for _ in range(2):
+        with pytest.raises(CommandError, match="run this again"):
+            command(ANN)
+        push()
+    assert SubscriptionChange.objects.get(pk=line.pk).sync_status == "FAILED"
+    SubscriptionChange.objects.filter(pk=line.pk).sync_now()
+    push()
+    assert conversion.contacts[ANN]["subscriptionStatus"] == OUT
+    command(ANN)
+    assert ANN not in everything()
+
+
+def test_of_nobody_there_an_opt_out_that_failed_is_not_waited_for(conversion):
+    conversion_sync.set_subscription(ANN, OUT, reason="a call")
+    push()
+    assert consent_log(ANN) == [(OUT, "FAILED")]
+    command(ANN)
+    by_save()
+    assert Contact.objects.get().subscription_status == OUT
+
+
+def test_a_former_address_is_erased_though_it_waited_at_first(conversion):
+    contact(BOB)
+    push()
+    row = Contact.objects.get()
+    row.email = ANN
+    row.save()
+    conversion.set_status(BOB, OUT)
+    with pytest.raises(CommandError, match="run this again"):
+        command(ANN)
+    assert Contact.objects.filter(email=ANN).exists()
+    push()
+    erase(ANN)
+    assert ANN not in everything()
+    assert BOB not in everything()
+    Contact.objects.bulk_create(
+        [Contact(email=each, subscription_status=IN) for each in (ANN, BOB)]
+    )
+    assert {each.subscription_status for each in Contact.objects.all()} == {OUT}
+
+
+@pytest.mark.parametrize("state", ["PENDING", "SENDING", "FAILED"])
+def test_a_contact_is_kept_while_something_of_a_former_address_waits(conversion, state):
+    moved()
+    Deletion.unmarked.update(sync_status=state)
+    assert f"deletion of {BOB}: {state}" in refused(ANN)
+    assert Contact.objects.exists()
+    assert Deletion.objects.get().successor is not None
+
+
+def refused(*addresses: str) -> str:
+    said = io.StringIO()
+    with pytest.raises(CommandError, match="run this again"):
+        call_command("conversion_erase", *addresses, no_input=True, stdout=said)
+    return said.getvalue()
+
+
+def test_with_changed_keys_kept_there_what_is_told_of_them_is_erased_too(conversion, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "DELETE_CHANGED_KEYS": False}
+    contact(BOB)
+    push()
+    conversion.set_status(BOB, OUT)
+    Contact.objects.update(email=ANN)
+    push()
+    assert consent_log(BOB)
+    erase(ANN)
+    assert BOB not in everything()
+    contact(BOB, subscription_status=IN)
+    assert Contact.objects.get().subscription_status == OUT
+
+
+def test_a_former_address_that_another_has_now_is_theirs(conversion):
+    moved()
+    push()
+    other = opted_out(BOB)
+    log = consent_log(BOB)
+    erase(ANN)
+    assert Contact.objects.get() == other
+    assert conversion.contacts[BOB]["subscriptionStatus"] == OUT
+    assert set(consent_log(BOB)) <= set(log)
+    other.delete()
+    contact(BOB, subscription_status=IN)
+    assert Contact.objects.get().subscription_status == OUT
+
+
+def test_a_job_that_goes_on_is_waited_for(conversion):
+    row = contact()
+    job = BulkJob.objects.create(
+        action=BulkJob.Action.COMPARE,
+        model=Contact._meta.label,
+        findings=[{"pk": row.pk, "fields": [["first_name", "Ann", "Anna"]]}],
+    )
+    assert f"bulk job {job.pk}: not finished" in refused(ANN)
+    BulkJob.objects.update(finished_at=db_now("default"))
+    command(ANN)
+    job.refresh_from_db()
+    assert job.findings == []
+
+
+def test_what_others_have_in_history_stays(conversion):
+    row, others = contact(), [f"d{ANN}", f"{ANN}.au", f"x-{ANN}", f"x.{ANN}"]
+    push()
+    now = db_now("default")
+    user = User.objects.create_user("staff")
+    contacts = ContentType.objects.get_for_model(Contact)
+    for number, other in enumerate(others, 1):
+        ApiCall.objects.create(
+            endpoint="e", started_at=now, error_code="E", error_message=f"bad: {other}"
+        )
+        BulkJob.objects.create(
+            action=BulkJob.Action.COMPARE,
+            model=Contact._meta.label,
+            finished_at=now,
+            filter={"q": other},
+            findings=[{"pk": 0, "key": other}],
+        )
+        LogEntry.objects.create(
+            user=user,
+            content_type=contacts,
+            object_id=str(row.pk + number),
+            object_repr=other,
+            action_flag=CHANGE,
+        )
+    erase()
+    calls = ApiCall.objects.exclude(error_message="").order_by("pk")
+    assert [each.error_message for each in calls] == [f"bad: {other}" for other in others]
+    assert [each.filter["q"] for each in BulkJob.objects.order_by("pk")] == others
+    assert [each.findings[0]["key"] for each in BulkJob.objects.order_by("pk")] == others
+    assert [each.object_repr for each in LogEntry.objects.order_by("pk")] == others
+
+
+def test_the_person_is_found_in_history_in_any_spelling(conversion):
+    row = contact("Ada@Müller.example")
+    entry = LogEntry.objects.create(
+        user=User.objects.create_user("staff"),
+        content_type=ContentType.objects.get_for_model(SubscriptionChange),
+        object_id="1",
+        object_repr=f"{row.email}: Unsubscribed",
+        change_message=f'[{{"changed": {{"name": "of\\n{row.key}."}}}}]',
+        action_flag=CHANGE,
+    )
+    command("ada@xn--mller-kva.example")
+    entry.refresh_from_db()
+    assert (entry.object_repr, entry.change_message) == ("erased", "")
+
+
+def test_lines_that_stay_are_not_counted_as_erased(conversion):
+    opted_out()
+    with pytest.raises(CommandError, match="run this again"):
+        command(ANN)
+    push()
+    before = SubscriptionChange.objects.count()
+    said = command(ANN)
+    assert SubscriptionChange.objects.count() == 1
+    assert f"{before - 1} lines of the consent log" in said
+
+
+def test_where_history_fails_a_second_run_finds_all(conversion, monkeypatch):
+    """What is erased first is that by which the rest is found."""
+
+    def fails(*args: Any, **options: Any) -> None:
+        raise RuntimeError
+
+    row = opted_out()
+    job = BulkJob.objects.create(
+        action=BulkJob.Action.COMPARE,
+        model=Contact._meta.label,
+        finished_at=db_now("default"),
+        findings=[{"pk": row.pk, "fields": []}],
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("conversion_sync.sync.erasing.forget", fails)
+        with pytest.raises(RuntimeError):
+            command(ANN)
+    erase()
+    job.refresh_from_db()
+    assert job.findings == []
+
+
+def test_a_clash_of_one_of_many_is_said_before_anybody_is_erased(conversion):
+    contact(ANN)
+    holder, other = contact(BOB), contact("bob2@x.example")
+    without_key(other, "BOB@x.example")
+    with pytest.raises(CommandError, match="conversion_merge"):
+        command(ANN, BOB)
+    assert Contact.objects.filter(email=ANN).exists()
+    assert Contact.objects.filter(pk=holder.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_links_of_sources_are_locked_before_the_contact(conversion):
+    """As rendering does; and history is gone through with nothing locked."""
+    if not connection.features.has_select_for_update:
+        pytest.skip("This database locks no rows.")
+    contact()
+    with CaptureQueriesContext(connection) as queries:
+        command(ANN)
+    statements = [each["sql"] for each in queries]
+    locked = [sql for sql in statements if " FOR " in sql and "UPDATE" in sql]
+    assert MirrorLink._meta.db_table in locked[0]
+    first = statements.index(locked[0])
+    assert not any(ApiCall._meta.db_table in sql for sql in statements[first:])
+
+
+def test_what_was_deleted_in_an_older_spelling_is_found(conversion):
+    row = contact()
+    push()
+    write(row, sent_key="ANN@x.example")
+    erase()
+    assert "ann@x.example" not in everything().casefold()

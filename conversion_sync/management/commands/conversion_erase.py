@@ -7,15 +7,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db.models import Model
 
 from conversion_sync.conf import conf
-from conversion_sync.mirrors import explain
-from conversion_sync.mirrors.sources import origin_of
+from conversion_sync.mirrors import Explanation, explain
+from conversion_sync.mirrors.sources import origins_of_email
 from conversion_sync.models import Contact
 from conversion_sync.models.database import database
 from conversion_sync.models.validators import validate_address
-from conversion_sync.sync.erasing import Erasure, KeyClash, erase
+from conversion_sync.sync.erasing import Erasure, KeyClash, erase, refuse_clashes
 
 
 class Command(BaseCommand):
@@ -45,25 +45,28 @@ class Command(BaseCommand):
             self.stdout.write("DELETE_REMOTE is off: delete the record in Conversion by hand.")
         if any(each.waiting for each in done) and not options["dry_run"]:
             raise CommandError(
-                "Not all is erased yet: run this again when the above has arrived.", returncode=1
+                "Not all is erased yet: run this again when the above has arrived, or was seen to.",
+                returncode=1,
             )
 
     def _check(self, using: str, email: str) -> None:
-        """See that the address is one, and that no source brings the person back."""
+        """See that the address is one, of one row, and that no source brings the person back."""
         try:
             validate_address(email)
         except ValidationError as error:
             raise CommandError(f"{email!a}: {' '.join(error.messages)}") from error
-        row = Contact.objects.using(using).filter(email=email).first()
-        origin = None if row is None else origin_of(row)
-        source = None if origin is None else origin.instance()
-        if source is not None and any(
-            each.is_included for each in explain(source) if each.kind == "contact"
-        ):
-            raise CommandError(
-                f"{source._meta.label} {source.pk} is mirrored as this contact, and would bring it "
-                "back: delete it, or exclude it by its mirror, first."
-            )
+        key = str(Contact.normal_key(email))
+        try:
+            refuse_clashes(using, key)
+        except KeyClash as error:
+            raise _merge_first(email) from error
+        for origin in origins_of_email(using, key):
+            source = origin.instance()
+            if source is not None and _is_included(source, using):
+                raise CommandError(
+                    f"{source._meta.label} {source.pk} is mirrored as this contact, and would "
+                    "bring it back: delete it, or exclude it by its mirror, first."
+                )
 
     def _ask(self, count: int) -> None:
         self.stdout.write(f"This erases {count} here and in Conversion. It can't be undone.")
@@ -71,13 +74,11 @@ class Command(BaseCommand):
             raise CommandError("Nothing was changed.")
 
     def _erase(self, using: str, email: str, options: dict[str, Any]) -> Erasure:
+        how = {name: options[name] for name in ("requested_by", "dry_run")}
         try:
-            how = _try if options["dry_run"] else erase
-            done = how(using, email, requested_by=options["requested_by"])
+            done = erase(using, email, **how)
         except KeyClash as error:
-            raise CommandError(
-                f"{email!a} is another row in another spelling, too: run conversion_merge first."
-            ) from error
+            raise _merge_first(email) from error
         self._tell(email, done, "would be erased" if options["dry_run"] else "erased")
         return done
 
@@ -87,12 +88,20 @@ class Command(BaseCommand):
         if done.keeps_opt_out:
             self.stdout.write("  The opt-out stands: a hash of the address is kept.")
         for each in done.waiting:
-            self.stdout.write(f"  Has still to arrive: {each}")
+            self.stdout.write(f"  Waits for: {each}")
 
 
-def _try(using: str, email: str, *, requested_by: str) -> Erasure:
-    """Erase, and take it back."""
-    with transaction.atomic(using=using):
-        done = erase(using, email, requested_by=requested_by)
-        transaction.set_rollback(True, using=using)
-    return done
+def _is_included(source: Model, using: str) -> bool:
+    """Whether a mirror has the source as a contact, or would have it but for a fault."""
+    made = [each for each in explain(source, using=using) if each.kind == "contact"]
+    return any(each.is_included or (each.fault and not _is_excluded(each)) for each in made)
+
+
+def _is_excluded(made: Explanation) -> bool:
+    return any(condition.holds is False for condition in made.conditions)
+
+
+def _merge_first(email: str) -> CommandError:
+    return CommandError(
+        f"{email!a} is another row in another spelling, too: run conversion_merge first."
+    )
