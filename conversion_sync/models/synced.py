@@ -220,6 +220,9 @@ class SyncedModel(StateModel):
     def delete(self, using: str | None = None, keep_parents: bool = False) -> Any:
         """As Django's, and leaves a ``Deletion`` of a record that may be in Conversion."""
         using = using or router.db_for_write(type(self), instance=self)
+        if keep_parents and _concrete(type(self))._meta.parents:
+            # A site's child of our model goes, and our row stays.
+            return super().delete(using=using, keep_parents=True)
         with transaction.atomic(using=using):
             follow([self], announce(using), deleting=True)
             if (before := self._lock(using)) is not None:

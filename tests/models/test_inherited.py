@@ -146,6 +146,16 @@ def test_many_of_a_proxy_are_created_at_once(conversion, proxy):
     assert set(conversion.contacts) == {ANN, BOB}
 
 
+def test_a_child_that_is_deleted_alone_leaves_its_contact(conversion, member):
+    row = member.objects.create(email=ANN, first_name="Ann")
+    push()
+    row.delete(keep_parents=True)
+    push()
+    assert not member.objects.exists()
+    assert Contact.objects.get().sync_status == Status.SYNCED
+    assert variable(conversion) == "Ann"
+
+
 def test_one_that_was_deleted_meanwhile_is_not_brought_back(conversion, model):
     row = model.objects.create(email=ANN)
     model.objects.get().delete()
