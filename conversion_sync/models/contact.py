@@ -336,7 +336,8 @@ class Contact(Record):
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
         super()._deleting(using, before)
         keys = {row["pk"]: row["key"] or cls.normal_key(row["email"]) for row in before}
-        enter_opt_outs_of_column(using, [row | {"key": keys[row["pk"]]} for row in before])
+        rows = [row | {"key": keys[row["pk"]]} for row in before]
+        enter_opt_outs_of_column(using, rows, deleting=True)
         Deletion.leave_for_deleted(using, Deletion.Kind.CONTACT, before)
         if not conf.delete_remote:
             stay_opted_out(using, before)

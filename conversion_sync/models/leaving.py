@@ -81,7 +81,9 @@ def stay_opted_out(using: str, rows: Sequence[Mapping[str, Any]], *, move: bool 
                 )
 
 
-def enter_opt_outs_of_column(using: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def enter_opt_outs_of_column(
+    using: str, rows: Sequence[Mapping[str, Any]], *, deleting: bool = False
+) -> None:
     """Enter the opt-outs of which only the columns of these contacts know.
 
     Raw SQL or a restore may have written them. They stand for the addresses that the contacts
@@ -89,9 +91,11 @@ def enter_opt_outs_of_column(using: str, rows: Sequence[Mapping[str, Any]]) -> N
 
     Args:
         rows: the contacts, as they were read under their locks.
+        deleting: the contacts go: what they had said at other addresses is found by them no more.
     """
     out = [row for row in rows if row["subscription_status"] == OUT]
-    standing = SubscriptionChange.standing_opt_outs(using, [(row["pk"], row["key"]) for row in out])
+    people = [(None if deleting else row["pk"], row["key"]) for row in out]
+    standing = SubscriptionChange.standing_opt_outs(using, people)
     SubscriptionChange.enter(
         using,
         [

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from conversion_sync.models import Company, Contact, Deletion, Status, attributed
+from conversion_sync.models import (
+    Company,
+    Contact,
+    Deletion,
+    Status,
+    SubscriptionChange,
+    attributed,
+)
 from conversion_sync.models.clock import db_now
 from tests.kit import ANN, BOB, MINUTE, contact, fresh, later, log, push, synced_contact, write
 
@@ -176,3 +183,15 @@ def test_a_company_may_have_the_key_of_a_deleted_contact(conversion):
     row = Company.objects.create(external_id="C1")
     push()
     assert fresh(row).sync_status == Status.SYNCED
+
+
+@pytest.mark.parametrize("delete", [Contact.delete, lambda row: Contact.objects.all().delete()])
+def test_an_opt_out_said_at_a_former_address_stands_for_that_of_a_deleted_contact(delete):
+    """Nothing was sent to the new address yet: only the contact said for whom it stands."""
+    row = contact(BOB, subscription_status="UNSUBSCRIBED")
+    SubscriptionChange.unmarked.update(sync_status="SYNCED", due_at=None)
+    row.email = ANN
+    row.save()
+    assert not SubscriptionChange.objects.filter(address=ANN).exists()
+    delete(row)
+    assert contact(ANN, subscription_status="SUBSCRIBED").subscription_status == "UNSUBSCRIBED"
