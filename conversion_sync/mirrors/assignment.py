@@ -36,7 +36,8 @@ class _Assignment:
         self.by_link = {plan.link.pk: plan for plan in plans if plan.link.pk}
         self.by_pk, self.by_key = self._locked()
         self.owners = self._owners()
-        self.taken = set[int]()
+        self.taken = dict[int | None, Plan]()
+        self.aside = dict[int, tuple[MirrorLink, str]]()
         self.keys = dict[str, Plan]()
 
     def _locked(self) -> tuple[dict[int, Any], dict[str, Any]]:
@@ -44,9 +45,11 @@ class _Assignment:
         model: Any = MODELS[self.declared.kind]
         pks = [plan.had for plan in self.plans if plan.had is not None]
         keys = [plan.key for plan in self.wanting]
-        keys += [plan.had_key for plan in self.plans if plan.was_in_conflict]
+        keys += [plan.waited_for for plan in self.plans if plan.waited_for]
         table = model._default_manager.using(self.using).filter(Q(pk__in=pks) | Q(key__in=keys))
         rows = list(locking(table.order_by("pk")))
+        for plan in self.plans:
+            plan.had_key = next((row.key for row in rows if row.pk == plan.had), None) or ""
         return {row.pk: row for row in rows}, {row.key: row for row in rows if row.key}
 
     def _owners(self) -> dict[int, MirrorLink]:
@@ -63,11 +66,12 @@ class _Assignment:
         ):
             self._of_key(plan)
         for plan in self.wanting:
-            if plan.wants and plan.row is None:
+            if plan.wants and plan.row is None and not plan.was_set_aside:
                 own = self.by_pk.get(plan.had or 0)
-                plan.row = own if own is not None and own.pk not in self.taken else None
-                if plan.row is not None:
-                    self.taken.add(plan.row.pk)
+                if own is not None and own.pk not in self.taken:
+                    plan.row, self.taken[own.pk] = own, plan
+        for pk, (owner, key) in self.aside.items():
+            self._set_aside(self.taken[pk], owner, key)
         for plan in self.plans:
             self._see_what_is_left(plan)
         self._end_unknown_owners()
@@ -89,22 +93,15 @@ class _Assignment:
     def _of_key(self, plan: Plan) -> None:
         """Give a plan the row of its key, if there is one, and nobody else is to have it."""
         other, row = self.keys.get(plan.key), self.by_key.get(plan.key)
-        owner = None if row is None else self._kept_by(row, plan)
+        owner = None if row is None or other is not None else self._kept_by(row, plan)
         if other is None and owner is None:
             self.keys[plan.key] = plan
             if row is not None:
-                plan.row = row
-                self.taken.add(row.pk)
+                plan.row, self.taken[row.pk] = row, plan
             return
         plan.wants = False
         holder = other.link if other is not None else owner
         assert holder is not None  # noqa: S101  # one of the two
-        is_elsewhere = other is None and holder.pk not in self.by_link
-        if plan.had is not None and is_elsewhere and not _still_wants(holder, plan.key):
-            # Its change is on its way, and that of the key comes after it.
-            plan.is_deferred = True
-            write(self.using, [mark_of(holder)], bulk=True)
-            return
         plan.link.state, plan.link.key = State.CONFLICT, plan.key
         plan.link.reason = stored(Message.TAKEN, mirror=holder.mirror, source=holder.source)
 
@@ -115,42 +112,89 @@ class _Assignment:
             return None
         here = self.by_link.get(owner.pk)
         if here is None:
-            return owner
-        gives = here.leaves and not here.is_held
-        return None if gives or (here.wants and here.key != plan.key) else owner
+            return None if self._gives_way(owner, row, plan) else owner
+        gives = not here.is_held and not here.is_stuck
+        return None if gives and (here.leaves or here.key != plan.key) else owner
+
+    def _gives_way(self, owner: MirrorLink, row: Any, plan: Plan) -> bool:
+        """Whether the source that has a row, and is rendered elsewhere, says another key now."""
+        is_aside = owner.state == State.WAITING
+        if not is_aside and (owner.state not in (State.MIRRORED, State.CONFLICT) or owner.fault):
+            # It was looked at since, and has kept the row.
+            return False
+        links = MirrorLink.objects.using(self.using).filter(pk=owner.pk)
+        if not locking(links, skip_locked=True):
+            # It is rendered just now: this one is looked at again after it.
+            write(self.using, [mark_of(plan.link)], bulk=True)
+            return False
+        now = _as_it_is_now(owner)
+        if now.leaves:
+            # What becomes of its row is for its own mark to say: from it, it is taken over.
+            write(self.using, [mark_of(owner)], bulk=True)
+            return False
+        if now.key == row.key or (now.is_stuck and not is_aside):
+            return False
+        self.aside[row.pk] = owner, now.key
+        return True
+
+    def _set_aside(self, taker: Plan, owner: MirrorLink, key: str) -> None:
+        """Have the source whose row was taken wait for its turn.
+
+        Meanwhile it has the row that is left where the chain of those that take each other's
+        begins: in a ring, which may be longer than what is rendered at once, it is the one that
+        the last of them wants.
+        """
+        links: Any = MirrorLink.objects.using(self.using)
+        first = taker
+        while first.had in self.taken and self.taken[first.had] is not first:
+            first = self.taken[first.had]
+        this = links.filter(pk=owner.pk)
+        this.update(row=None)
+        if owner.state == State.CONFLICT and owner.key == key:
+            # It waits for that key still, and the row that it had kept is another's now.
+            return
+        if first.had in self.by_pk:
+            first.is_handed_on = True
+            links.filter(pk=first.link.pk).update(row=None)
+        row = first.had if first.is_handed_on else None
+        said = {"state": State.WAITING, "trouble": MirrorLink.Trouble.WAITING, "reason": ""}
+        this.update(row=row, key=key or owner.key, **said)
+        if owner.state != State.WAITING:
+            write(self.using, [mark_of(owner)], bulk=True)
 
     def _see_what_is_left(self, plan: Plan) -> None:
-        if plan.is_stuck or plan.is_deferred or plan.is_held:
+        if plan.is_held or (plan.is_stuck and not plan.gives_up):
             return
-        got = None if plan.row is None else plan.row.pk
-        if plan.was_in_conflict and plan.leaves:
+        if plan.waited_for and (plan.leaves or plan.key != plan.waited_for):
             # What it was to take over, it leaves.
-            row = self.by_key.get(plan.had_key)
+            row = self.by_key.get(plan.waited_for)
             if row is not None and row.pk not in self.taken and row.pk not in self.owners:
-                plan.left = row.pk
-        if plan.had is not None and plan.had != got and plan.had in self.by_pk:
-            plan.left = None if plan.had in self.taken else plan.had
+                plan.left.add(row.pk)
+        has_own = plan.had in self.by_pk and plan.had not in self.taken and not plan.is_handed_on
+        got = None if plan.row is None else plan.row.pk
+        if plan.is_in_conflict and has_own and not plan.was_set_aside:
+            # Until that is decided, all stays as it is.
+            got = plan.had
+        if plan.had is not None and plan.had != got and has_own:
+            plan.left.add(plan.had)
         plan.link.row = got
 
 
-def _still_wants(link: MirrorLink, key: str) -> bool:
-    """Whether the source of a link, as it is now, is to have the row of this key."""
+def _as_it_is_now(link: MirrorLink) -> Plan:
+    """What the source of a link says now."""
     declared = registry.get(link.mirror)
-    if declared is None:
-        return False
-    if link.state != State.MIRRORED or link.fault:
-        # It was looked at since, and has kept the row.
-        return True
+    assert declared is not None  # noqa: S101  # others own nothing
     primary_key: Any = declared.model._meta.pk
     pk = primary_key.to_python(link.source)
     reading = Reader(declared).read([pk]).get(pk)
-    if reading is None or reading.unmet:
-        return False
     plan = Plan(MirrorLink(), reading)
-    if reading.fault:
-        return True
-    read_key(plan, declared.kind)
-    return plan.is_stuck or plan.key == key
+    if reading is None or reading.unmet:
+        plan.leave(Message.SOURCE_GONE)
+    elif reading.fault:
+        plan.is_stuck = True
+    else:
+        read_key(plan, declared.kind)
+    return plan
 
 
 def mark_of(link: MirrorLink) -> Mark:

@@ -93,6 +93,7 @@ def row_of(instance: models.Model, kind: Kind, *, using: str | None = None) -> A
     using = using or database()
     labels = [each.label for each in registry.of(type(instance), kind)]
     links = MirrorLink.objects.using(using).filter(mirror__in=labels, source=str(instance.pk))
+    links = links.exclude(state=MirrorLink.State.WAITING)
     pk = links.filter(row__isnull=False).values_list("row", flat=True).first()
     return None if pk is None else _MODELS[kind].unmarked.using(using).filter(pk=pk).first()
 
@@ -105,10 +106,14 @@ def rows_of_instances(
     A query for the links, and one for each kind of rows.
     """
     using = using or database()
-    links = MirrorLink.objects.using(using).filter(
-        mirror__in=[each.label for each in registry.of(model)],
-        source__in=[str(pk) for pk in pks],
-        row__isnull=False,
+    links = (
+        MirrorLink.objects.using(using)
+        .filter(
+            mirror__in=[each.label for each in registry.of(model)],
+            source__in=[str(pk) for pk in pks],
+            row__isnull=False,
+        )
+        .exclude(state=MirrorLink.State.WAITING)
     )
     found, by_kind = defaultdict[str, list[Any]](list), defaultdict[str, dict[int, str]](dict)
     for kind, source, row in links.values_list("kind", "source", "row"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conversion_sync.mirrors.assignment import mark_of
@@ -25,16 +25,14 @@ def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     for plan in plans:
         if plan.leaves and not plan.is_held:
             _say_why(using, plan)
-        elif plan.link.state == State.CONFLICT and plan.had is not None:
-            plan.link.left_at = db_now(using)
     model: Any = MODELS[declared.kind]
-    left = {plan.left for plan in plans if plan.left is not None}
+    left = {pk for plan in plans for pk in plan.left}
     rows = dict(model.unmarked.using(using).filter(pk__in=left).values_list("pk", "key"))
     passed = _passed_on(using, declared, plans)
     rows = {pk: key for pk, key in rows.items() if key not in passed}
     if declared.on_exit is KEEP or not rows:
         return
-    released = {plan.left for plan in plans if plan.is_released}
+    released = {pk for plan in plans if plan.is_released for pk in plan.left}
     by_itself = {pk: key for pk, key in rows.items() if pk not in released}
     by_person = {pk: key for pk, key in rows.items() if pk in released}
     _take_away(using, declared, by_itself)
@@ -65,16 +63,7 @@ def _say_why(using: str, plan: Plan) -> None:
 
 def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str]:
     """The keys that these gave up and other sources want: those are looked at again."""
-    freed = {
-        plan.had_key
-        for plan in plans
-        if plan.had_key
-        # Who only waits for a key gives nothing up.
-        and (plan.had is not None or plan.left is not None)
-        and not plan.is_deferred
-        and (plan.link.row is None or plan.link.key != plan.had_key)
-        and not plan.is_held
-    }
+    freed = {key for plan in plans if not plan.is_held for key in _given_up(plan)}
     if not freed:
         return set()
     waiting = MirrorLink.objects.using(using).filter(
@@ -88,3 +77,11 @@ def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str
     }
     write(using, [mark_of(link) for link in links.values()])
     return {*links}
+
+
+def _given_up(plan: Plan) -> Iterator[str]:
+    """The keys of which others may have the rows; who only waits for one gives nothing up."""
+    if plan.had_key and (plan.link.row is None or plan.link.key != plan.had_key):
+        yield plan.had_key
+    if plan.left and plan.waited_for:
+        yield plan.waited_for

@@ -103,6 +103,8 @@ def rows_of(
     links = MirrorLink.objects.using(using).filter(
         mirror__in=labels, source__in=texts, row__isnull=False
     )
+    # Of one that waits for its turn, the row is another's.
+    links = links.exclude(state=MirrorLink.State.WAITING)
     return {source: row for source, row in links.values_list("source", "row") if row is not None}
 
 

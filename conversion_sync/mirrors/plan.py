@@ -27,13 +27,14 @@ class Plan:
         place: among those that are rendered at once: of two that want a key, the first gets it.
         is_stuck: by a fault of the site's code, or a value that can't be used: its row stays as it
             is.
-        is_deferred: what it depends on has changed too, and is rendered first.
+        is_handed_on: the row that it had, another has now that waits for its turn.
         is_held: it would leave, and waits for a person.
         is_released: it may leave: a person has decided so.
         row: of this app, that it gets.
         had, had_key: the primary key and the key of the row that it had.
-        was_in_conflict: another source had the row of that key.
-        left: the primary key of a row that it had, or was to take over, and that it leaves.
+        waited_for: the key that it wanted, and another source had the row of.
+        was_set_aside: its own row was taken by another, and the one that it had is not its own.
+        left: the primary keys of rows that it had, or was to take over, and that it leaves.
     """
 
     link: MirrorLink
@@ -44,19 +45,31 @@ class Plan:
     wants: bool = False
     leaves: str = ""
     is_stuck: bool = False
-    is_deferred: bool = False
+    is_handed_on: bool = False
     is_held: bool = False
     is_released: bool = False
     row: Any = None
-    left: int | None = None
+    left: set[int] = field(default_factory=set)
     had: int | None = None
     had_key: str = ""
-    was_in_conflict: bool = False
+    waited_for: str = ""
+    was_set_aside: bool = False
 
     def __post_init__(self) -> None:
         self.had, self.had_key = self.link.row, self.link.key
-        self.was_in_conflict = self.link.state == State.CONFLICT
+        self.waited_for = self.link.key if self.link.state == State.CONFLICT else ""
+        self.was_set_aside = self.link.state == State.WAITING
         self.is_released = self.link.state == State.RELEASED
+
+    @property
+    def is_in_conflict(self) -> bool:
+        """Another source has the row of its key."""
+        return not (self.wants or self.leaves or self.is_stuck)
+
+    @property
+    def gives_up(self) -> bool:
+        """It is stuck, and what it has is not its own: while nobody can tell, that waits too."""
+        return self.is_stuck and self.was_set_aside and not self.link.fault
 
     def leave(self, reason: Message, **parameters: Any) -> None:
         """It is to have no row."""

@@ -117,9 +117,8 @@ class _Rendering:
             made = enter(self.using, self.declared, plans, self.since)
         else:
             made = self._records(plans)
-        kept = [plan for plan in plans if not plan.is_deferred]
-        self._tell(kept, made, before)
-        write_links(self.using, before, [plan.link for plan in kept if self._is_known(plan)])
+        self._tell(plans, made, before)
+        write_links(self.using, before, [plan.link for plan in plans if self._is_known(plan)])
         self._mark(plans)
         return self.report
 
@@ -172,16 +171,14 @@ class _Rendering:
 
     def _mark(self, plans: Iterable[Plan]) -> None:
         """Have those looked at again that refer to rows that are others now, or that wait."""
-        label, marks = label_of(self.declared.model), list[Mark]()
+        marks = list[Mark]()
         referred = [
             label_of(model)
             for model in self._models_referred_to()
             if self.declared.label in standing_for(model, self.declared.kind)
         ]
         for plan in plans:
-            if plan.is_deferred:
-                marks.append(Mark(label, plan.link.source))
-            elif plan.link.row != plan.had:
+            if plan.link.row != plan.had or plan.was_set_aside:
                 marks += [Mark(each, plan.link.source, MirrorMark.What.HANDED) for each in referred]
         write(self.using, marks, bulk=True)
 

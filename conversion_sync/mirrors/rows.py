@@ -66,7 +66,13 @@ def _keep(plan: Plan, taken: Collection[int]) -> None:
     Args:
         taken: the rows that others get: what it gave up stays given up.
     """
-    plan.link.row, plan.left = (None if plan.had in taken else plan.had), None
+    has_own = plan.had not in taken and not plan.is_handed_on
+    if plan.gives_up:
+        plan.link.row = None
+        plan.left |= {plan.had} if has_own and plan.had is not None else set()
+        return
+    plan.link.row = plan.had if has_own else None
+    plan.left.clear()
 
 
 def _companies(using: str, declared: Declared, plans: Iterable[Plan]) -> Mapping[Plan, str | None]:
