@@ -14,7 +14,7 @@ from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.snapshots import MODELS, read_key
 from conversion_sync.mirrors.table import label_of
-from conversion_sync.models import MirrorLink
+from conversion_sync.models import MirrorLink, MirrorMark
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 
@@ -37,6 +37,7 @@ class _Assignment:
         self.by_pk, self.by_key = self._locked()
         self.owners = self._owners()
         self.taken = dict[int | None, Plan]()
+        self.deferred = list[Plan]()
         self.aside = dict[int, tuple[MirrorLink, str]]()
         self.keys = dict[str, Plan]()
 
@@ -74,6 +75,8 @@ class _Assignment:
             self._set_aside(self.taken[pk], owner, key)
         for plan in self.plans:
             self._see_what_is_left(plan)
+        for plan in self.deferred:
+            self._defer(plan)
         self._end_unknown_owners()
 
     def _end_unknown_owners(self) -> None:
@@ -126,6 +129,7 @@ class _Assignment:
         if not locking(links, skip_locked=True):
             # It is rendered just now: this one is looked at again after it.
             write(self.using, [mark_of(plan.link)], bulk=True)
+            self.deferred.append(plan)
             return False
         now = _as_it_is_now(owner)
         if now.leaves:
@@ -145,12 +149,10 @@ class _Assignment:
         the last of them wants.
         """
         links: Any = MirrorLink.objects.using(self.using)
-        first = taker
-        while first.had in self.taken and self.taken[first.had] is not first:
-            first = self.taken[first.had]
+        first = self._first(taker)
         this = links.filter(pk=owner.pk)
         this.update(row=None)
-        if owner.state == State.CONFLICT and owner.key == key:
+        if owner.state == State.CONFLICT and owner.key == key and not self._is_marked(owner):
             # It waits for that key still, and the row that it had kept is another's now.
             return
         if first.had in self.by_pk:
@@ -161,6 +163,27 @@ class _Assignment:
         this.update(row=row, key=key or owner.key, **said)
         if owner.state != State.WAITING:
             write(self.using, [mark_of(owner)], bulk=True)
+
+    def _first(self, taker: Plan) -> Plan:
+        """Who gave up a row that nobody took, in the chain of those that took each other's."""
+        while taker.had in self.taken and self.taken[taker.had] is not taker:
+            taker = self.taken[taker.had]
+        return taker
+
+    def _defer(self, plan: Plan) -> None:
+        """As who is set aside, one whose row was taken, and that is looked at again."""
+        if plan.had not in self.taken:
+            return
+        first = self._first(self.taken[plan.had])
+        if first.had in self.by_pk and not first.is_handed_on:
+            first.is_handed_on = True
+            first.left.discard(first.had or 0)
+            plan.link.row, plan.link.state, plan.link.reason = first.had, State.WAITING, ""
+
+    def _is_marked(self, link: MirrorLink) -> bool:
+        mark = mark_of(link)
+        marks = MirrorMark.objects.using(self.using)
+        return marks.filter(model=mark.model, source=mark.source).exists()
 
     def _see_what_is_left(self, plan: Plan) -> None:
         if plan.is_held or (plan.is_stuck and not plan.gives_up):

@@ -67,9 +67,10 @@ def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str
     if not freed:
         return set()
     waiting = MirrorLink.objects.using(using).filter(
-        kind=declared.kind, state=State.CONFLICT, key__in=freed
+        kind=declared.kind, state__in=(State.CONFLICT, State.WAITING), key__in=freed
     )
-    here = {plan.link.pk for plan in plans if plan.link.state != State.CONFLICT}
+    wait = (State.CONFLICT, State.WAITING)
+    here = {plan.link.pk for plan in plans if plan.link.state not in wait}
     links = {
         link.key: link
         for link in waiting.order_by("-pk")

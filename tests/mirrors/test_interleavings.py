@@ -249,3 +249,22 @@ def test_the_site_does_not_wait_while_its_source_is_rendered(customers, ann, pau
         saved(ann, name="3")
     pause.let_go.set()
     drain.join()
+
+
+def test_drains_that_deal_with_one_ring_of_emails_side_by_side(customers, monkeypatch):
+    count = 20
+    some = [Customer(name=f"n{each}", email=f"c{each}@x.example") for each in range(count)]
+    Customer.marked.bulk_create(some)
+    render()
+    rows = {key: row.pk for key, row in contacts().items()}
+    monkeypatch.setattr("conversion_sync.mirrors.step.MARKS", 3)
+    with transaction.atomic():
+        for place, each in enumerate(some):
+            saved(each, email=f"c{(place + 1) % count}@x.example")
+    for drain in [Other(render) for _ in range(3)]:
+        drain.join()
+    render()
+    found = {key: row.custom_variables["name"] for key, row in contacts().items()}
+    assert found == {f"c{(place + 1) % count}@x.example": f"n{place}" for place in range(count)}
+    assert {key: row.pk for key, row in contacts().items()} == rows
+    assert marks() == []
