@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db.models import Q
 
@@ -13,7 +13,7 @@ from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.messages import Message, stored
 
-__all__ = ["AT_LEAST", "SHARE", "hold_back"]
+__all__ = ["AT_LEAST", "SHARE", "are_too_many", "hold_back"]
 
 State = MirrorLink.State
 
@@ -30,17 +30,24 @@ def hold_back(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     ]
     if not leaving or declared.on_exit is KEEP:
         return
-    links = MirrorLink.objects.using(using).filter(mirror=declared.label)
-    gone, held = (
-        _left(using, declared),
-        links.filter(state=State.HELD).exclude(pk__in=[plan.link.pk for plan in leaving]),
-    )
-    count = len(leaving) + gone + held.count()
-    if count < AT_LEAST or count <= SHARE * (gone + links.filter(row__isnull=False).count()):
+    if not are_too_many(using, declared, len(leaving), [plan.link.pk for plan in leaving]):
         return
     for plan in leaving:
         plan.is_held, plan.link.state = True, State.HELD
         plan.link.reason = stored(Message.HELD_BACK, why=plan.leaves)
+
+
+def are_too_many(using: str, declared: Declared, count: int, among: Collection[int] = ()) -> bool:
+    """Whether so many rows are too many to leave, with those that have left or are held.
+
+    Args:
+        count: how many would leave now.
+        among: the primary keys of links that are counted in that, whatever they are now.
+    """
+    links = MirrorLink.objects.using(using).filter(mirror=declared.label)
+    gone, held = _left(using, declared), links.filter(state=State.HELD).exclude(pk__in=among)
+    count += gone + held.count()
+    return count >= AT_LEAST and count > SHARE * (gone + links.filter(row__isnull=False).count())
 
 
 def _left(using: str, declared: Declared) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conversion_sync.mirrors.assignment import mark_of
+from conversion_sync.mirrors.brakes import are_too_many
 from conversion_sync.mirrors.declaration import DELETE, KEEP, Declared
 from conversion_sync.mirrors.marks import write
 from conversion_sync.mirrors.plan import Plan
@@ -18,6 +20,8 @@ from conversion_sync.models.clock import db_now
 __all__ = ["leave"]
 
 State = MirrorLink.State
+
+logger = logging.getLogger(__name__)
 
 
 def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
@@ -32,6 +36,8 @@ def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     rows = {pk: key for pk, key in rows.items() if key not in passed}
     if declared.on_exit is KEEP or not rows:
         return
+    for pk in _moved_in_numbers(using, declared, plans, rows):
+        del rows[pk]
     released = {pk for plan in plans if plan.is_released for pk in plan.left}
     by_itself = {pk: key for pk, key in rows.items() if pk not in released}
     by_person = {pk: key for pk, key in rows.items() if pk in released}
@@ -41,6 +47,30 @@ def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
         who = states.values_list("released_by", flat=True).first() or ""
         with on_behalf_of(who):
             _take_away(using, declared, by_person)
+
+
+def _moved_in_numbers(
+    using: str, declared: Declared, plans: Sequence[Plan], rows: Mapping[int, str | None]
+) -> set[int]:
+    """The rows whose sources have others now, where they are so many that they stay as they are.
+
+    What is done with a row that is left can't be undone, and a mistake in addresses moves many.
+    """
+    moved = [plan for plan in plans if not plan.leaves and plan.left & rows.keys()]
+    if not moved:
+        return set()
+    too_many = are_too_many(using, declared, len(moved), [plan.link.pk for plan in moved])
+    for plan in moved:
+        # Counted from now on, as if it had left.
+        plan.link.left_at = db_now(using)
+    if not too_many:
+        return set()
+    logger.warning(
+        "%d rows of %s stay as they are: so many of its sources moved to other rows at once.",
+        len(moved),
+        declared.label,
+    )
+    return {pk for plan in moved for pk in plan.left if pk in rows}
 
 
 def _take_away(using: str, declared: Declared, rows: Mapping[int, str | None]) -> None:

@@ -116,3 +116,48 @@ def test_what_is_kept_needs_no_brakes(mirror):
     deactivate(some)
     render()
     assert (Contact.unmarked.count(), held()) == (30, 0)
+
+
+def move(some):
+    """Have each of them have the address of a contact that staff have made."""
+    for each in some:
+        each.email = f"staff{each.pk}@x.example"
+        Contact.objects.create(email=each.email)
+        each.save()
+
+
+def old_rows():
+    return Contact.unmarked.filter(email__startswith="c").count()
+
+
+def test_a_few_that_move_to_other_rows_leave_theirs(mirrored):
+    some = customers(19)
+    render()
+    move(some)
+    render()
+    assert old_rows() == 0
+
+
+@pytest.mark.parametrize("on_exit", [mirrors.DELETE, mirrors.UNSUBSCRIBE])
+def test_the_rows_of_many_that_move_to_other_rows_stay_as_they_are(mirror, on_exit):
+    class Leaving(CustomerMirror):
+        pass
+
+    Leaving.on_exit = on_exit
+    mirror("contact", Customer, Leaving)
+    some = customers(30)
+    render()
+    move(some)
+    render()
+    assert old_rows() == 30
+    assert not Contact.unmarked.exclude(subscription_status="").exists()
+    assert {link(each).state for each in some} == {State.MIRRORED}
+
+
+def test_those_that_move_one_after_the_other_are_counted(mirrored):
+    some = customers(30)
+    render()
+    for each in some:
+        move([each])
+        render()
+    assert old_rows() == 11
