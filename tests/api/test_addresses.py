@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from conversion_sync.api import addresses as module
+from conversion_sync.api import connections
 from conversion_sync.api.addresses import Addresses
 from conversion_sync.api.errors import NotSent
 from tests.api.kit import OK, Raw, answering, request, silent
@@ -62,6 +63,12 @@ class Place:
         """Nobody listens there."""
         with socket.create_server((host, 0), family=family) as free:
             return self.add(family, free.getsockname())
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch):
+    """A port is given out again in time: what worked for an earlier test says nothing here."""
+    monkeypatch.setattr(connections, "_addresses", Addresses())
 
 
 @pytest.fixture
