@@ -37,11 +37,12 @@ STEP_SECONDS = 0.1
 
 def step(using: str) -> int:
     """Go on for a moment. Returns the number of marks and sources dealt with."""
-    end, done = time.monotonic() + STEP_SECONDS, 0
+    end = time.monotonic() + STEP_SECONDS
     begin(using)
-    while time.monotonic() < end:
-        if not (dealt := _once(using)):
-            break
+    # However late it is: who is told that nothing was dealt with takes it that nothing is left.
+    done = dealt = _once(using)
+    while dealt and time.monotonic() < end:
+        dealt = _once(using)
         done += dealt
     return done
 

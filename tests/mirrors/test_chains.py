@@ -205,3 +205,10 @@ def test_who_waits_for_its_turn_and_says_another_email_gets_a_row_of_its_own(mir
     assert contacts()["other@x.example"].pk != before
     assert opted_out() == [("c0@x.example",)]
     assert link(second).state == State.MIRRORED
+
+
+def test_a_step_deals_with_something_however_late_it_is(mirror, monkeypatch):
+    mirror("contact", Customer, CustomerMirror)
+    monkeypatch.setattr("conversion_sync.mirrors.step.STEP_SECONDS", 0)
+    customers(1)
+    assert step("default") == 1
