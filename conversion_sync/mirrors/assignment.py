@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db.models import Q
 
-from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.brakes import hold, would_be_too_many
+from conversion_sync.mirrors.declaration import KEEP, Declared
 from conversion_sync.mirrors.marks import Mark, write
 from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader
@@ -71,6 +72,7 @@ class _Assignment:
                 own = self.by_pk.get(plan.had or 0)
                 if own is not None and own.pk not in self.taken:
                     plan.row, self.taken[own.pk] = own, plan
+        self._hold_back()
         for pk, (owner, key) in self.aside.items():
             self._set_aside(self.taken[pk], owner, key)
         for plan in self.plans:
@@ -78,6 +80,56 @@ class _Assignment:
         for plan in self.deferred:
             self._defer(plan)
         self._end_unknown_owners()
+
+    def _hold_back(self) -> None:
+        """Have those stay where they are that would leave their rows for others, if too many.
+
+        Who was to have a row that one of them keeps stays, too.
+        """
+        if self.declared.on_exit is KEEP:
+            return
+        passed = self._passed_on()
+        moving = self._leaving_theirs(passed)
+        if not moving or not would_be_too_many(self.using, self.declared, self.plans, moving):
+            return
+        while moving:
+            for plan in moving:
+                del self.taken[plan.row.pk]
+                self.aside.pop(plan.row.pk, None)
+                plan.row, plan.wants, plan.link.key = None, False, plan.key
+                hold(plan, stored(Message.HAS_ANOTHER_KEY))
+            self._look_again_at_who_wants([plan.key for plan in moving])
+            moving = self._leaving_theirs(passed)
+
+    def _leaving_theirs(self, passed: Collection[int]) -> list[Plan]:
+        """Those that get other rows than their own, which nobody else is to have."""
+        return [
+            plan
+            for plan in self.plans
+            if plan.had in self.by_pk
+            and plan.had not in self.taken
+            and plan.had not in passed
+            and plan.row is not None
+            # What it had was not its own, or it takes over from who has gone: counted before.
+            and not (plan.was_set_aside or plan.is_released or plan.key == plan.waited_for)
+        ]
+
+    def _passed_on(self) -> set[int]:
+        """The rows that go from these to others that wait for them."""
+        links = MirrorLink.objects.using(self.using).exclude(pk__in=[*self.by_link])
+        keys = {row.key: pk for pk, row in self.by_pk.items() if row.key and pk not in self.taken}
+        wanted = links.filter(
+            kind=self.declared.kind, state__in=(State.CONFLICT, State.WAITING), key__in=[*keys]
+        )
+        found = {keys[key] for key in wanted.values_list("key", flat=True)}
+        takers = [self.taken[pk] for pk in self.aside]
+        takers += [self.taken[plan.had] for plan in self.deferred if plan.had in self.taken]
+        return found | {had for each in takers if (had := self._first(each).had) is not None}
+
+    def _look_again_at_who_wants(self, keys: Collection[str]) -> None:
+        """Have those looked at again that gave way to who does not get the row now."""
+        plans = [plan for plan in self.plans if plan.is_in_conflict and plan.key in keys]
+        write(self.using, [mark_of(plan.link) for plan in plans if not plan.is_held], bulk=True)
 
     def _end_unknown_owners(self) -> None:
         """A row of a mirror that is declared no more is anybody's."""

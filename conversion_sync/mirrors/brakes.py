@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db.models import Q
 
@@ -13,7 +13,7 @@ from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.messages import Message, stored
 
-__all__ = ["AT_LEAST", "SHARE", "are_too_many", "hold_back"]
+__all__ = ["AT_LEAST", "SHARE", "are_too_many", "hold", "hold_back", "would_be_too_many"]
 
 State = MirrorLink.State
 
@@ -33,8 +33,30 @@ def hold_back(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     if not are_too_many(using, declared, len(leaving), [plan.link.pk for plan in leaving]):
         return
     for plan in leaving:
-        plan.is_held, plan.link.state = True, State.HELD
-        plan.link.reason = stored(Message.HELD_BACK, why=plan.leaves)
+        hold(plan, plan.leaves)
+
+
+def hold(plan: Plan, why: str) -> None:
+    """Have a plan wait for a person: its source keeps the row that it has, as that is.
+
+    Args:
+        why: the message that would have it leave.
+    """
+    plan.is_held, plan.link.state = True, State.HELD
+    plan.link.reason = stored(Message.HELD_BACK, why=why)
+
+
+def would_be_too_many(
+    using: str, declared: Declared, plans: Iterable[Plan], moving: Sequence[Plan]
+) -> bool:
+    """Whether so many sources that leave their rows for others are too many.
+
+    Args:
+        plans: all that are rendered now: those that leave are counted with them.
+    """
+    leaving = [plan for plan in plans if plan.leaves and plan.had and not plan.is_released]
+    some = [*moving, *leaving]
+    return are_too_many(using, declared, len(some), [plan.link.pk for plan in some])
 
 
 def are_too_many(using: str, declared: Declared, count: int, among: Collection[int] = ()) -> bool:

@@ -56,7 +56,9 @@ def _moved_in_numbers(
 
     What is done with a row that is left can't be undone, and a mistake in addresses moves many.
     """
-    moved = [plan for plan in plans if not plan.leaves and plan.left & rows.keys()]
+    moved = [
+        plan for plan in plans if plan.left & rows.keys() and not (plan.leaves or plan.is_released)
+    ]
     if not moved:
         return set()
     too_many = are_too_many(using, declared, len(moved), [plan.link.pk for plan in moved])

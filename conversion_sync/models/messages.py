@@ -50,6 +50,8 @@ class Message(enum.StrEnum):
     #: ``model`` and ``source`` of what it refers to; both blank where that is nothing.
     NOT_MIRRORED = "not-mirrored"
     SOURCE_GONE = "source-gone"
+    #: And another row has that.
+    HAS_ANOTHER_KEY = "has-another-key"
     #: ``why``: the message that would have it leave.
     HELD_BACK = "held-back"
     #: ``since``: what happened before is not entered.

@@ -49,6 +49,9 @@ _WORDS: Mapping[Message, Promise] = {
     Message.TAKEN: gettext_lazy("%(mirror)s has the row of this key, for %(source)s."),
     Message.NOT_MIRRORED: gettext_lazy("It refers to %(model)s %(source)s, which is not mirrored."),
     Message.SOURCE_GONE: gettext_lazy("The source is gone."),
+    Message.HAS_ANOTHER_KEY: gettext_lazy(
+        "It has another key now, of which a row is there already."
+    ),
     Message.HELD_BACK: gettext_lazy(
         "It would leave, with so many others that a person has to decide. %(why)s"
     ),

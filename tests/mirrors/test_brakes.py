@@ -6,7 +6,9 @@ import pytest
 from django.db.models import F, Q
 
 from conversion_sync import mirrors
-from conversion_sync.models import Contact, MirrorLink
+from conversion_sync.admin.pages.sources.words import wrong
+from conversion_sync.mirrors.decisions import let_leave
+from conversion_sync.models import Contact, MirrorLink, SubscriptionChange
 from tests.mirrors.kit import State, link, render
 from tests.mirrors.shop.models import Customer
 
@@ -138,20 +140,86 @@ def test_a_few_that_move_to_other_rows_leave_theirs(mirrored):
     assert old_rows() == 0
 
 
-@pytest.mark.parametrize("on_exit", [mirrors.DELETE, mirrors.UNSUBSCRIBE])
-def test_the_rows_of_many_that_move_to_other_rows_stay_as_they_are(mirror, on_exit):
-    class Leaving(CustomerMirror):
-        pass
+@pytest.fixture(params=[mirrors.DELETE, mirrors.UNSUBSCRIBE])
+def moved(request, mirror):
+    """Thirty sources that have the addresses of other contacts now."""
 
-    Leaving.on_exit = on_exit
-    mirror("contact", Customer, Leaving)
+    class Leaving(CustomerMirror):
+        on_exit = request.param
+
+    declared = mirror("contact", Customer, Leaving)
     some = customers(30)
     render()
     move(some)
     render()
-    assert old_rows() == 30
+    return declared, some
+
+
+def test_many_that_move_to_other_rows_wait(moved):
+    _declared, some = moved
+    assert (old_rows(), held()) == (30, 30)
     assert not Contact.unmarked.exclude(subscription_status="").exists()
+    for each in some:
+        there = link(each)
+        assert (there.trouble, there.key) == (MirrorLink.Trouble.HELD, each.email)
+        assert Contact.unmarked.get(pk=there.row or 0).email == f"c{some.index(each)}@x.example"
+        assert wrong(there) == "It has another key now, of which a row is there already."
+
+
+def test_they_move_when_a_person_lets_them(moved):
+    declared, some = moved
+    assert let_leave("default", declared, requested_by="sam") == 30
+    render()
+    gone = declared.on_exit is mirrors.DELETE
+    out = SubscriptionChange.unmarked.filter(status="UNSUBSCRIBED", requested_by="sam")
+    assert (old_rows(), out.count()) == ((0, 0) if gone else (30, 30))
     assert {link(each).state for each in some} == {State.MIRRORED}
+    assert Contact.unmarked.get(pk=link(some[0]).row or 0).email == some[0].email
+
+
+def test_they_stay_where_their_keys_are_corrected(moved):
+    declared, some = moved
+    for number, each in enumerate(some):
+        each.email = f"c{number}@x.example"
+        each.save()
+    render()
+    assert (Contact.unmarked.count(), held()) == (60, 0)
+    assert let_leave("default", declared) == 0
+    assert not Contact.unmarked.exclude(subscription_status="").exists()
+
+
+def test_the_rows_of_a_chain_are_kept_together(mirrored):
+    some = customers(60)
+    render()
+    for each, after in zip(some[:30], some[30:], strict=True):
+        each.email = after.email
+    move(some[30:])
+    for each in some[:30]:
+        each.save()
+    render()
+    assert (old_rows(), held()) == (60, 60)
+    assert {link(each).row for each in some} == {
+        *Contact.unmarked.filter(email__startswith="c").values_list("pk", flat=True)
+    }
+
+
+def test_those_that_leave_and_those_that_move_are_counted_together(mirrored):
+    some = customers(30)
+    render()
+    deactivate(some[:10])
+    move(some[10:20])
+    render()
+    assert (old_rows(), held()) == (20, 10)
+
+
+def test_who_wants_the_key_of_one_that_is_held_gets_it(mirrored):
+    some = customers(30)
+    render()
+    move(some)
+    other = Customer.objects.create(email=some[0].email)
+    render()
+    assert held() == 30
+    assert link(other).state == State.MIRRORED
 
 
 def test_those_that_move_one_after_the_other_are_counted(mirrored):

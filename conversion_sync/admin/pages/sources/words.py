@@ -43,7 +43,7 @@ REMEDIES: Mapping[str, Promise] = {
     Trouble.WAITING: _("It is entered by itself once what it refers to is mirrored."),
     Trouble.HELD: _(
         "Look at some of them, and why they would leave. If that is right, let them leave; else "
-        "have the condition corrected: then they stay."
+        "have the condition, or the keys, corrected: then they stay."
     ),
 }
 
