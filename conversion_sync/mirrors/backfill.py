@@ -15,6 +15,7 @@ from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.render import Report, render
 from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.clock import DbNow
+from conversion_sync.sync.retry import retried
 
 __all__ = ["Backfill"]
 
@@ -77,17 +78,18 @@ class Backfill:
         while self._phase in steps:
             if stop():
                 return
-            seen = steps[self._phase]()
+            # Drains render beside it: of two that wait for each other the database refuses one.
+            seen = retried(steps[self._phase])()
             if not self.dry_run:
-                self._keep_place()
+                self._keep(cursor=[self._phase, self._last])
             yield seen
         if not self.dry_run:
-            states = MirrorState.objects.using(self.using).filter(mirror=self.declared.label)
-            states.update(cursor=None, backfilled_at=DbNow())
+            self._keep(cursor=None, backfilled_at=DbNow())
 
-    def _keep_place(self) -> None:
+    @retried
+    def _keep(self, **values: Any) -> None:
         states = MirrorState.objects.using(self.using).filter(mirror=self.declared.label)
-        states.update(cursor=[self._phase, self._last])
+        states.update(**values)
 
     def _rest(self) -> models.QuerySet[Any]:
         rows = self._sources.order_by("pk")

@@ -17,6 +17,7 @@ from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.locking import locking
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["let_leave", "look_again", "look_again_at_all", "release"]
@@ -93,10 +94,11 @@ def let_leave(
 
 def release(using: str, declared: Declared, *, requested_by: str = "") -> Report:
     """As ``let_leave``, and see to it at once."""
-    let_leave(using, declared, requested_by=requested_by)
+    retried(let_leave)(using, declared, requested_by=requested_by)
     report, primary_key = Report(), _primary_key(declared)
     for chunk in _chunks(_of(using, declared, State.RELEASED)):
-        report.add(render(using, declared, [primary_key.to_python(link.source) for link in chunk]))
+        pks = [primary_key.to_python(link.source) for link in chunk]
+        report.add(retried(render)(using, declared, pks))
     return report
 
 

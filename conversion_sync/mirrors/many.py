@@ -18,6 +18,7 @@ from conversion_sync.mirrors.table import label_of
 from conversion_sync.models import MirrorLink, MirrorMark
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["go_on", "has_past", "note_past"]
@@ -98,9 +99,14 @@ def has_past(using: str, declared: Declared) -> bool:
 def note_past(using: str, declared: Declared) -> None:
     """Tell what had happened before the mirror began from what happens since."""
     while has_past(using, declared):
-        with short_transaction(using):
-            for mark in locking(_beginnings(using, declared)):
-                go_on(using, mark)
+        _note_some(using, declared)
+
+
+@retried
+def _note_some(using: str, declared: Declared) -> None:
+    with short_transaction(using):
+        for mark in locking(_beginnings(using, declared)):
+            go_on(using, mark)
 
 
 def _beginnings(using: str, declared: Declared) -> QuerySet[Any]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models import F
 
 from conversion_sync import mirrors
-from conversion_sync.models import Contact
+from conversion_sync.mirrors.backfill import Backfill
+from conversion_sync.models import Contact, MirrorLink
 from tests.kit import PROMPT, roll_back
-from tests.mirrors.kit import contacts, marks, render
+from tests.mirrors.kit import contacts, link, marks, render
 from tests.mirrors.shop.models import Customer, Plan
 
 pytestmark = [
@@ -268,3 +270,60 @@ def test_drains_that_deal_with_one_ring_of_emails_side_by_side(customers, monkey
     assert found == {f"c{(place + 1) % count}@x.example": f"n{place}" for place in range(count)}
     assert {key: row.pk for key, row in contacts().items()} == rows
     assert marks() == []
+
+
+class Deadlock:
+    """A transaction that has locked a contact and wants its link, which a backfill has locked.
+
+    Which of the two the database refuses it says itself.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.link = link(source)
+        self.has_contact, self.was_refused = threading.Event(), False
+
+    def run(self) -> None:
+        try:
+            with transaction.atomic():
+                # Of two, MariaDB refuses the one that has changed less.
+                Contact.unmarked.exclude(pk=self.link.row or 0).update(title="other")
+                Contact.unmarked.filter(pk=self.link.row or 0).update(title="chief")
+                self.has_contact.set()
+                MirrorLink.objects.select_for_update().get(pk=self.link.pk)
+        except OperationalError:
+            self.was_refused = True
+
+    def waited_long_enough(self) -> None:
+        """PostgreSQL refuses who finds the deadlock: who has looked for it looks no more."""
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_sleep(1.2 * extract(epoch FROM setting::interval)) "
+                    "FROM (SELECT current_setting('deadlock_timeout') AS setting) AS found"
+                )
+
+
+def test_a_backfill_that_the_database_refuses_for_a_drain_tries_again(
+    customers, ann, pause, caplog
+):
+    Customer.marked.bulk_create(Customer(email=f"c{each}@x.example") for each in range(5))
+    render()
+    for attempt in range(5):
+        Customer.objects.filter(pk=ann.pk).update(name=f"{attempt}")
+        backfill = Backfill("default", customers, restart=True)
+        holding = held(pause, partial(list, backfill.run()))
+        deadlock = Deadlock(ann)
+        other = Other(deadlock.run)
+        assert deadlock.has_contact.wait(PROMPT)
+        deadlock.waited_long_enough()
+        pause.let_go.set()
+        holding.join()
+        other.join()
+        assert said() == f"{attempt}"
+        if not deadlock.was_refused:
+            break
+        pause.reached.clear()
+        pause.let_go.clear()
+    assert "trying again" in caplog.text
+    assert backfill.report.counts == {"changed": 1, "unchanged": 5}
+    assert Contact.unmarked.filter(title="chief").count() == 1

@@ -24,6 +24,7 @@ from conversion_sync.mirrors.registry import registry
 from conversion_sync.models import MirrorLink, MirrorState
 from conversion_sync.models.database import database
 from conversion_sync.status.numbers import grouped
+from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["held_words", "let_leave_view", "look_again_view"]
@@ -134,6 +135,7 @@ def let_leave_view(modeladmin: SourceAdmin, request: HttpRequest) -> HttpRespons
     return TemplateResponse(request, "admin/conversion_sync/leaving.html", context)
 
 
+@retried
 def _let_leave(modeladmin: SourceAdmin, request: HttpRequest, declared: Declared) -> str:
     """Let those leave that were confirmed, and log it, both or neither; blank: they have grown."""
     user: Any = request.user
