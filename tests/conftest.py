@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,12 @@ if (
     and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector of garbage leave alone what stays: modules, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 #: What `migrate` fills, and no test writes.
