@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conversion_sync.api import ConfigurationError
 from conversion_sync.models import (
     BulkJob,
     ChannelState,
@@ -20,6 +21,7 @@ from conversion_sync.sandbox import Sandbox
 from conversion_sync.sync import jobs
 from conversion_sync.sync.drain import DrainReport, drain
 from conversion_sync.sync.kinds import KINDS
+from conversion_sync.sync.turns import Turns
 from tests.kit import HOUR, MINUTE, company, contact, engagement, fresh, later, push, synced_contact
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +83,7 @@ def test_an_opt_out_is_the_first_call_though_contacts_are_hung(conversion, hung)
     change = opt_out("ann@x.example")
     before = len(conversion.calls)
     later()
-    drain(DEADLINE / 2)
+    drain(stop=lambda: len(conversion.calls) > before)
     assert paths(conversion, before)[0] == SUBSCRIPTIONS
     assert fresh(change).sync_status == Status.SYNCED
 
@@ -191,6 +193,31 @@ def test_while_another_process_tries_nobody_else_does(conversion):
 
 def test_where_nothing_is_to_be_sent_the_trial_is_given_back(conversion):
     ChannelState.objects.create(name="contact", timed_out_at=db_now("default"))
+    drain()
+    assert ChannelState.objects.get().trial_until is None
+    assert slow() == {"contact"}
+
+
+def test_a_trial_is_not_taken_for_a_turn_that_another_kind_gets(conversion, monkeypatch):
+    engagement(synced_contact("known@x.example"))
+    contact(), company()
+    for name in ("contact", "company", "engagement"):
+        ChannelState.objects.create(name=name, timed_out_at=db_now("default"))
+    given = []
+    monkeypatch.setattr(Turns, "_give", lambda self, name, priorities: given.append(name))
+    drain(stop=lambda: bool(given))
+    tried = ChannelState.objects.filter(trial_until__isnull=False)
+    assert [*tried.values_list("name", flat=True)] == given
+
+
+def test_where_nothing_can_be_sent_the_trial_is_given_back(conversion, monkeypatch):
+    contact()
+    ChannelState.objects.create(name="contact", timed_out_at=db_now("default"))
+
+    def refuse(self, count):
+        raise ConfigurationError("no key")
+
+    monkeypatch.setattr("conversion_sync.sync.loop.loop.Loop._have_slots", refuse)
     drain()
     assert ChannelState.objects.get().trial_until is None
     assert slow() == {"contact"}

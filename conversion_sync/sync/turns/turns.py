@@ -67,10 +67,10 @@ class Turns:
                 break  # An opt-out of this moment finds the next slot.
             self._asked_at = time.monotonic()
             priorities = due(self._run.using)
-            names = self._those_that_may({*priorities})
-            if not names:
+            name = self._next({*priorities})
+            if name is None:
                 break
-            self._give(names[0], priorities[names[0]])
+            self._give(name, priorities[name])
             gave = True
         return gave
 
@@ -79,15 +79,18 @@ class Turns:
         had, self._resting = bool(self._resting), {}
         return had
 
-    def _those_that_may(self, names: set[str]) -> list[str]:
-        """Those of the names that may have a turn now, in the order of their turns."""
+    def _next(self, names: set[str]) -> str | None:
+        """The first of the names, in the order of their turns, that may have one now.
+
+        No other is asked: a slow endpoint's trial would be taken for nothing.
+        """
         if self.loop.is_waiting():
             # A look that is not used yet would be the same again; an opt-out never waits for it.
             names &= {OPT_OUTS.name}
         start = self._others.index(self.next)
         order = [*self._others[start:], *self._others[:start]]
         order.insert(len(order) if self._was_opt_out else 0, OPT_OUTS.name)
-        return [name for name in order if name in names and self._may(name)]
+        return next((name for name in order if name in names and self._may(name)), None)
 
     def _may(self, name: str) -> bool:
         if name in self._done or self._resting.get(name, 0.0) > time.monotonic():
@@ -143,6 +146,7 @@ class Turns:
         """
         name, error = running.name, running.error
         if isinstance(error, ConfigurationError | CallInTransaction):
+            self._channels.heard(name, running.is_silent)
             raise error
         if error is not None and not isinstance(error, NoSlot):
             logger.error("The kind “%s” failed; the others go on.", name, exc_info=error)
