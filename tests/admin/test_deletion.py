@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from conversion_sync.admin.contact import ContactAdmin
 from conversion_sync.models import Company, Contact, Deletion, Engagement
 from tests.admin.conftest import BASE, state
 
@@ -172,6 +174,32 @@ class TestMany:
         assert Contact.objects.count() == 61
         confirm(admin, again)
         assert not Contact.objects.exists()
+
+    def test_what_comes_after_the_rows_were_counted_stays(self, admin, people, monkeypatch):
+        answer = tick(admin, people[:1], select_across="1")
+        log = ContactAdmin.log_deletions
+
+        def meanwhile(self, request, rows):
+            Contact.objects.create(email="new@x.example")
+            return log(self, request, rows)
+
+        monkeypatch.setattr(ContactAdmin, "log_deletions", meanwhile)
+        again = confirm(admin, answer)
+        assert "Successfully deleted 60 contacts." in again.content.decode()
+        assert [row.email for row in Contact.objects.all()] == ["new@x.example"]
+        assert LogEntry.objects.filter(action_flag=DELETION).count() == 60
+
+    def test_many_are_deleted_in_chunks(self, admin, people, monkeypatch):
+        monkeypatch.setattr("conversion_sync.admin.pages.delete.ROWS", 25)
+        confirm(admin, tick(admin, people[:1], select_across="1"))
+        assert not Contact.objects.exists()
+        assert LogEntry.objects.filter(action_flag=DELETION).count() == 60
+
+    @pytest.mark.parametrize("counted", ["", "x", "-1", "59", "9" * 30])
+    def test_another_number_deletes_nothing(self, admin, people, counted):
+        data = {"action": "delete_selected", "_selected_action": people[0].pk, "post": "yes"}
+        admin.post(f"{BASE}/contact/", {**data, "select_across": "1", "counted": counted})
+        assert Contact.objects.count() == 60
 
     def test_the_number_of_queries_does_not_grow(self, admin, people):
         counts = []
