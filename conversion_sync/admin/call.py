@@ -9,21 +9,29 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from conversion_sync.admin import badges
+from conversion_sync.admin.lists import cells
 from conversion_sync.admin.lists.filters import recent_values
 from conversion_sync.admin.lists.read_only import LogAdmin
 from conversion_sync.admin.pages.calls import rows_of
 from conversion_sync.admin.synced import SyncedAdmin
 from conversion_sync.models import ApiCall
 from conversion_sync.status.errors import remedy
+from conversion_sync.status.numbers import grouped
 from conversion_sync.sync.kinds import MODELS
 
 __all__ = ["ApiCallAdmin"]
 
 #: The most of an error's message that a list shows, and a page.
 LIST_LENGTH, PAGE_LENGTH = 90, 2000
+
+
+def _tone(call: ApiCall) -> str:
+    if call.error_code:
+        return "bad"
+    return "ok" if call.http_status else "doubt"
 
 
 @admin.register(ApiCall)
@@ -33,19 +41,36 @@ class ApiCallAdmin(LogAdmin):
     change_form_template = "admin/conversion_sync/call_change_form.html"
     fields = ("started_at", "endpoint", "rows", "duration", "answer", "whole_error")
     readonly_fields = fields
-    list_display = ("started_at", "endpoint", "rows", "duration", "answer", "error")
-    list_display_links = ("started_at", "endpoint")
+    list_display = ("call", "outcome", "began")
+    list_display_links = ("call",)
     list_filter = (
         recent_values("endpoint", gettext_lazy("endpoint")),
         recent_values("error_code", gettext_lazy("error")),
         "started_at",
     )
-    sortable_by = ("started_at",)
+    sortable_by = ("began",)
+
+    @admin.display(description=gettext_lazy("call"))
+    def call(self, call: ApiCall) -> SafeString:
+        """The endpoint, for how many rows, and how long it took."""
+        rows = ngettext("%s row", "%s rows", call.rows) % grouped(call.rows)
+        return cells.lines(cells.key(call.endpoint), f"{rows}, {self.duration(call)}")
+
+    @admin.display(description=gettext_lazy("answer"))
+    def outcome(self, call: ApiCall) -> SafeString:
+        """The HTTP status, if there was an answer; and what went wrong, if anything did."""
+        status = f"HTTP {call.http_status}" if call.http_status else _("No answer")
+        return cells.lines(badges.render(badges.Badge(_tone(call), status)), self.error(call))
+
+    @admin.display(description=gettext_lazy("started at"), ordering="started_at")
+    def began(self, call: ApiCall) -> SafeString | str:
+        """When."""
+        return cells.moment(call.started_at, seconds=True)
 
     @admin.display(description=gettext_lazy("duration"))
     def duration(self, call: ApiCall) -> str:
         """How long the call took."""
-        return _("%d ms") % call.duration_ms
+        return _("%s ms") % grouped(call.duration_ms)
 
     @admin.display(description=gettext_lazy("HTTP status"))
     def answer(self, call: ApiCall) -> str:

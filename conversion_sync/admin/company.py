@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from conversion_sync.admin.lists import search
+from conversion_sync.admin.lists import cells, search
 from conversion_sync.admin.pages.delete import Consequence
 from conversion_sync.admin.record import RecordAdmin
 from conversion_sync.models import Company, Contact
@@ -33,18 +34,10 @@ class CompanyAdmin(RecordAdmin):
     """Companies, and whether Conversion knows of them."""
 
     actions = (*RecordAdmin.actions, "export_selected")
-    list_display = (
-        "name",
-        "sync_state",
-        "external_id",
-        "base_domain",
-        "industry",
-        "error",
-        "synced_at",
-    )
+    list_display = ("name", "shown_id", "sync_state")
     list_filter = (*RecordAdmin.list_filter, "updated_at")
     search_help_text = _("By the beginning of the name or the external id.")
-    sortable_by = ("name", "external_id")
+    sortable_by = ("name", "shown_id")
     edit_fieldsets = (
         (None, {"fields": (*COMPANY[:2], "confirmed_key", *COMPANY[2:])}),
         (_("Variables"), {"fields": ("custom_variables",)}),
@@ -55,9 +48,16 @@ class CompanyAdmin(RecordAdmin):
     )
 
     @admin.display(description=_("name"), ordering="company_name")
-    def name(self, company: Company) -> str:
-        """The name, or the id where there is none."""
-        return str(company)
+    def name(self, company: Company) -> SafeString:
+        """The name, or the id where there is none; the domain and the industry."""
+        return cells.lines(
+            cells.text(str(company)), cells.key(company.base_domain), cells.text(company.industry)
+        )
+
+    @admin.display(description=_("external id"), ordering="key")
+    def shown_id(self, company: Company) -> SafeString | str:
+        """The external id."""
+        return cells.key(company.external_id)
 
     def search_condition(self, term: str) -> Q:
         return search.company(term)

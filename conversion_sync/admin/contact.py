@@ -33,15 +33,7 @@ class ContactAdmin(RecordAdmin):
     autocomplete_fields = ("company",)
     change_form_template = "admin/conversion_sync/contact_change_form.html"
     form = ContactForm
-    list_display = (
-        "email",
-        "sync_state",
-        "full_name",
-        "company",
-        "consent",
-        "error",
-        "synced_at",
-    )
+    list_display = ("shown_email", "name", "sync_state", "consent")
     list_filter = (
         *RecordAdmin.list_filter,
         "subscription_status",
@@ -51,7 +43,7 @@ class ContactAdmin(RecordAdmin):
     )
     list_select_related = ("company",)
     row_pages = (*RecordAdmin.row_pages, *history.PAGES)
-    sortable_by = ("email", "full_name")
+    sortable_by = ("shown_email", "name")
     readonly_fields = ("wish",)
     search_help_text = _("By the beginning of the email or the last name, or by both names.")
     edit_fieldsets = (
@@ -71,20 +63,24 @@ class ContactAdmin(RecordAdmin):
 
     # Lists
 
-    @admin.display(description=_("name"), ordering="last_name")
-    def full_name(self, contact: Contact) -> str:
-        """First and last name."""
-        return f"{contact.first_name} {contact.last_name}".strip()
+    @admin.display(description=_("email"), ordering="key")
+    def shown_email(self, contact: Contact) -> SafeString | str:
+        """The email."""
+        return contacts.email(contact)
+
+    @admin.display(description=_("name, company"), ordering="last_name")
+    def name(self, contact: Contact) -> SafeString:
+        """First and last name, and the company."""
+        return contacts.name(contact)
 
     @admin.display(description=_("subscription"))
     def consent(self, contact: Contact) -> SafeString | str | None:
         """What stands, and a wish that is not let through."""
         return contacts.consent(contact)
 
-    @admin.display(description=_("status"))
-    def sync_state(self, row: Any) -> SafeString:
+    def badge(self, row: Any) -> SafeString:
         """The badge, and a second one for an opt-out that has not arrived."""
-        return contacts.with_opt_out(super().sync_state(row), row)
+        return contacts.with_opt_out(super().badge(row), row)
 
     def search_condition(self, term: str) -> Q:
         return contacts.search(term)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.db.models import Q
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.admin.lists import search
+from conversion_sync.admin.lists import cells, search
 from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
 from conversion_sync.admin.lists.read_only import ReadOnlyAdmin
 from conversion_sync.admin.synced import SyncedAdmin
@@ -20,16 +22,24 @@ class DeletionAdmin(ReadOnlyAdmin, SyncedAdmin):
     """What Conversion has still to forget."""
 
     actions = (*SyncedAdmin.actions, "discard_failed")
-    list_display = (
-        *("key", "sync_state", "kind", "only_asks"),
-        *("requested_by", "created_at", "error", "synced_at"),
-    )
+    list_display = ("shown_key", "sync_state", "asked")
     list_filter = (EventStatusFilter, ErrorFilter, "kind", "created_at")
-    sortable_by = ("created_at",)
+    sortable_by = ("asked",)
     search_help_text = _("By the beginning of the email or the external id.")
     view_fieldsets = (
         (None, {"fields": ("key", "kind", "only_asks", "successor", "requested_by", "created_at")}),
     )
+
+    @admin.display(description=_("key"))
+    def shown_key(self, deletion: Deletion) -> SafeString:
+        """The key, of what, and whether only the remote opt-out is asked for."""
+        asks = gettext("Only asks for the opt-out") if deletion.only_asks else ""
+        return cells.lines(cells.key(deletion.key), deletion.get_kind_display(), asks)
+
+    @admin.display(description=_("asked for"), ordering="created_at")
+    def asked(self, deletion: Deletion) -> SafeString:
+        """When, and by whom."""
+        return cells.lines(cells.moment(deletion.created_at), cells.asker(deletion.requested_by))
 
     def search_condition(self, term: str) -> Q:
         return search.by_address("key", term) | Q(key__startswith=term)

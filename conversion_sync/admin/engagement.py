@@ -8,12 +8,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from conversion_sync.admin.forms.engagement import EngagementForm
 from conversion_sync.admin.forms.mirrored import read_only
-from conversion_sync.admin.lists import search
+from conversion_sync.admin.lists import cells, search
 from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
 from conversion_sync.admin.pages.delete import Consequence
 from conversion_sync.admin.synced import SyncedAdmin, variables_table
@@ -31,10 +32,10 @@ class EngagementAdmin(SyncedAdmin):
     actions = (*SyncedAdmin.actions, "resend", "mark_as_sent")
     autocomplete_fields = ("contact",)
     form = EngagementForm
-    list_display = ("name", "sync_state", "contact", "occurred_at", "error", "synced_at")
+    list_display = ("event", "sync_state", "happened")
     list_filter = (EventStatusFilter, ErrorFilter, "occurred_at")
     list_select_related = ("contact",)
-    sortable_by = ("occurred_at",)
+    sortable_by = ("happened",)
     search_help_text = _("By the beginning of the contact's email or of the source key.")
     edit_fieldsets = (
         (None, {"fields": EVENT}),
@@ -58,6 +59,20 @@ class EngagementAdmin(SyncedAdmin):
         (_("Details"), {"fields": ("details",)}),
         (_("Origin"), {"fields": ("source_key",)}),
     )
+
+    @admin.display(description=_("engagement"))
+    def event(self, engagement: Engagement) -> SafeString:
+        """What happened, and with whom."""
+        contact = engagement.contact
+        person = f"{contact.first_name} {contact.last_name}".strip()
+        return cells.lines(
+            cells.text(engagement.name), cells.text(person), cells.key(contact.email)
+        )
+
+    @admin.display(description=_("occurred at"), ordering="occurred_at")
+    def happened(self, engagement: Engagement) -> SafeString | str:
+        """When."""
+        return cells.moment(engagement.occurred_at)
 
     @admin.display(description=_("details"))
     def details(self, engagement: Engagement) -> str:

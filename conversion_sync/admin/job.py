@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_POST
@@ -22,6 +23,7 @@ from django.views.decorators.http import require_POST
 from conversion_sync.admin.badges import one_line
 from conversion_sync.admin.bulk.perform import job_address
 from conversion_sync.admin.bulk.texts import counted
+from conversion_sync.admin.lists import cells
 from conversion_sync.admin.lists.read_only import ReadOnlyAdmin
 from conversion_sync.admin.pages import jobs as job_page
 from conversion_sync.models import BulkJob, attributed
@@ -69,7 +71,7 @@ def _asked(request: HttpRequest, job: BulkJob) -> bool:
 class BulkJobAdmin(ReadOnlyAdmin):
     """What is done to many rows; to be looked at, and cancelled."""
 
-    list_display = ("what", "rows", "sync_state", "how_far", "requested_by", "created_at")
+    list_display = ("what", "sync_state", "asked")
     list_filter = ("action", "created_at")
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
@@ -82,24 +84,19 @@ class BulkJobAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("filter", "findings")
 
     @admin.display(description=gettext_lazy("job"), ordering="action")
-    def what(self, job: BulkJob) -> str:
-        """What is done."""
-        return job.get_action_display()
-
-    @admin.display(description=gettext_lazy("rows"), ordering="model")
-    def rows(self, job: BulkJob) -> str:
-        """To what kind of rows."""
-        return job_page.kind_of_rows(job)
+    def what(self, job: BulkJob) -> SafeString:
+        """What is done, and to what kind of rows."""
+        return cells.lines(job.get_action_display(), capfirst(job_page.kind_of_rows(job)))
 
     @admin.display(description=gettext_lazy("status"), ordering="finished_at")
     def sync_state(self, job: BulkJob) -> SafeString:
-        """The badge."""
-        return job_page.state(job)
+        """The badge, how many of the rows are done, and what stopped it."""
+        return cells.lines(job_page.state(job), job_page.progress(job), cells.text(job.error))
 
-    @admin.display(description=gettext_lazy("progress"), ordering="done")
-    def how_far(self, job: BulkJob) -> str:
-        """How many of the rows are done."""
-        return job_page.progress(job)
+    @admin.display(description=gettext_lazy("asked for"), ordering="created_at")
+    def asked(self, job: BulkJob) -> SafeString:
+        """When, and by whom."""
+        return cells.lines(cells.moment(job.created_at), cells.asker(job.requested_by))
 
     def has_view_permission(self, request: HttpRequest, obj: BulkJob | None = None) -> bool:
         """Whoever asked for a job may look at it."""

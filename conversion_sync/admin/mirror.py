@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from conversion_sync.admin.badges import isolated
+from conversion_sync.admin.lists import cells
 from conversion_sync.admin.lists.read_only import LogAdmin
 from conversion_sync.admin.lists.sources import (
     ANY,
@@ -49,7 +50,7 @@ class MirrorLinkAdmin(LogAdmin):
     """The sources that mirrors have looked at."""
 
     change_list_template = "admin/conversion_sync/source_list.html"
-    list_display = ("source_name", "mirror_name", "wrong", "buttons", "shown_key")
+    list_display = ("source_name", "mirror_name", "wrong", "buttons")
     list_filter = (TroubleFilter, MirrorFilter)
     search_fields = ("pk",)  # For the search box; `get_search_results` says what is looked at.
     search_help_text = gettext_lazy(
@@ -119,26 +120,21 @@ class MirrorLinkAdmin(LogAdmin):
 
     @admin.display(description=gettext_lazy("source"))
     def source_name(self, link: MirrorLink) -> SafeString:
-        """What it is, and its name."""
+        """What it is, its name, and the key that it has, or wants."""
         found = sources.shown(link)
-        return format_html("<bdi>{} {}</bdi>", found.kind, found.name)
+        return cells.lines(cells.text(f"{found.kind} {found.name}"), cells.key(found.key))
 
     @admin.display(description=gettext_lazy("mirror"))
-    def mirror_name(self, link: MirrorLink) -> SafeString:
+    def mirror_name(self, link: MirrorLink) -> SafeString | str:
         """What makes which rows of it."""
         declared = registry.get(link.mirror)
-        return isolated(link.mirror if declared is None else mirror_name(declared))
+        return cells.text(link.mirror if declared is None else mirror_name(declared))
 
     @admin.display(description=gettext_lazy("what is wrong"))
     def wrong(self, link: MirrorLink) -> SafeString:
         """The badge, and why."""
         why = isolated(sources.wrong(link, REASON))
         return format_html("{} <div>{}</div>", sources.badge(link), why)
-
-    @admin.display(description=gettext_lazy("key"))
-    def shown_key(self, link: MirrorLink) -> SafeString:
-        """The key that it has, or wants."""
-        return isolated(sources.shown(link).key)
 
     @admin.display(description=gettext_lazy("where to go"))
     def buttons(self, link: MirrorLink) -> SafeString:

@@ -12,10 +12,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.admin.lists import search
+from conversion_sync.admin.lists import cells, search
 from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter, recent_values
 from conversion_sync.admin.lists.read_only import ReadOnlyAdmin
 from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
@@ -104,17 +106,7 @@ def _answer(modeladmin: RowAdmin, request: HttpRequest, row: SubscriptionChange)
 class SubscriptionChangeAdmin(ReadOnlyAdmin, SyncedAdmin):
     """Who changed which consent, when and why, and whether Conversion knows."""
 
-    list_display = (
-        "address",
-        "sync_state",
-        "previous_status",
-        "new_status",
-        "requested_by",
-        "source",
-        "created_at",
-        "error",
-        "synced_at",
-    )
+    list_display = ("change", "sync_state", "asked")
     list_filter = (
         EventStatusFilter,
         ErrorFilter,
@@ -124,7 +116,7 @@ class SubscriptionChangeAdmin(ReadOnlyAdmin, SyncedAdmin):
     )
     list_select_related = ("contact",)
     row_pages = (RowPage("override", _answer),)
-    sortable_by = ("created_at",)
+    sortable_by = ("asked",)
     search_help_text = _("By the beginning of the email.")
     view_fieldsets = (
         (
@@ -149,7 +141,23 @@ class SubscriptionChangeAdmin(ReadOnlyAdmin, SyncedAdmin):
         if _is_blocked(row) and _may_override(request):
             yield gettext("Subscribe anyway"), self.row_address("override", row)
 
-    @admin.display(description=_("to"), ordering="status")
+    @admin.display(description=_("subscription change"))
+    def change(self, change: SubscriptionChange) -> SafeString:
+        """Whose subscription, and from what to what."""
+        before = change.get_previous_status_display() or "–"  # noqa: RUF001  # a dash is meant
+        steps = format_html("{} → {}", before, change.get_status_display())
+        return cells.lines(cells.key(change.address), steps)
+
+    @admin.display(description=_("asked for"), ordering="created_at")
+    def asked(self, change: SubscriptionChange) -> SafeString:
+        """When, by whom, by what, and why."""
+        return cells.lines(
+            cells.moment(change.created_at),
+            cells.asker(change.requested_by, change.source),
+            cells.text(change.reason),
+        )
+
+    @admin.display(description=_("to"))
     def new_status(self, change: SubscriptionChange) -> str:
         """The subscription that was asked for."""
         return change.get_status_display()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -14,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +26,7 @@ from conversion_sync.admin.bulk.perform import at_once
 from conversion_sync.admin.forms.conflicts import ConflictForm
 from conversion_sync.admin.forms.key_values import KeyValueField, as_text
 from conversion_sync.admin.forms.mirrored import read_only
+from conversion_sync.admin.lists import buttons, cells
 from conversion_sync.admin.lists.long_list import LongListAdmin
 from conversion_sync.admin.lists.waiting import follows, note_reasons, why
 from conversion_sync.admin.pages import delete, mirrored
@@ -39,6 +42,33 @@ __all__ = ["Fieldsets", "SyncedAdmin", "variables_table"]
 ROW_ACTIONS = frozenset({"sync_now", "retry_failed", "resend", "mark_as_sent", "discard_failed"})
 
 Fieldsets = Sequence[tuple[Any, dict[str, Any]]]
+
+
+def _error(row: SyncedModel) -> SafeString | str:
+    """Why the last try did not succeed."""
+    # The badge of a failed row says why.
+    said = "" if row.sync_status == Status.FAILED else badges.reason(row)
+    return badges.error(said, row.last_error_code) if row.last_error_code or said else ""
+
+
+def _when(row: SyncedModel) -> Iterator[SafeString]:
+    """When it was last tried, and when the row last arrived."""
+    # The badge of a row that has arrived says when.
+    if row.sync_status == Status.SYNCED:
+        return
+    if row.last_attempt_at is not None and row.sync_status != Status.UNCONFIRMED:
+        yield format_html(_("last try {}"), cells.moment(row.last_attempt_at))
+    if row.last_synced_at is not None:
+        yield format_html(_("last sync {}"), cells.moment(row.last_synced_at))
+
+
+def _back(request: HttpRequest) -> str:
+    """The address of the list in which a button was pressed; blank where it was on a page."""
+    back = request.POST.get("back", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        back, {request.get_host()}, require_https=request.is_secure()
+    )
+    return back if is_ours else ""
 
 
 def variables_table(variables: Any) -> SafeString | str:
@@ -92,8 +122,18 @@ class SyncedAdmin(LongListAdmin):
         """As Django's, made once for a request: an action asks for it again."""
         if not hasattr(request, "conversion_sync_list"):
             request.conversion_sync_list = super().get_changelist_instance(request)
+            if request.method != "POST":
+                self._note_buttons(request, request.conversion_sync_list)
         changelist: ChangeList = request.conversion_sync_list
         return changelist
+
+    def _note_buttons(self, request: HttpRequest, changelist: ChangeList) -> None:
+        address = partial(self.row_address, "do")
+        buttons.note(changelist.result_list, self._row_actions(request), address)
+
+    def _row_actions(self, request: HttpRequest) -> frozenset[str]:
+        """The actions on one row that this person may do."""
+        return ROW_ACTIONS.intersection(self.get_actions(request))
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -108,24 +148,15 @@ class SyncedAdmin(LongListAdmin):
     def prepare(self, rows: Sequence[Any]) -> None:
         note_reasons(rows)
 
-    @admin.display(description=gettext_lazy("status"))
-    def sync_state(self, row: SyncedModel) -> SafeString:
-        """The badge."""
+    def badge(self, row: SyncedModel) -> SafeString:
+        """Where the row stands."""
         return badges.render(badges.badge(row, times.now(), why(row), follows(row)))
 
-    @admin.display(description=gettext_lazy("last error"))
-    def error(self, row: SyncedModel) -> str | SafeString:
-        """Why the last try did not succeed."""
-        # The badge of a failed row says why.
-        said = "" if row.sync_status == Status.FAILED else badges.reason(row)
-        if not row.last_error_code and not said:
-            return ""
-        return badges.error(said, row.last_error_code)
-
-    @admin.display(description=gettext_lazy("last sync"))
-    def synced_at(self, row: SyncedModel) -> Any:
-        """When the row last arrived."""
-        return row.last_synced_at
+    @admin.display(description=gettext_lazy("status"))
+    def sync_state(self, row: SyncedModel) -> SafeString:
+        """The badge, why the last try did not succeed, and when that was; and buttons."""
+        when = format_html_join(", ", "{}", ((each,) for each in _when(row)))
+        return cells.lines(self.badge(row), _error(row), when, buttons.in_list(row))
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         # Django names the place since 6.1; before, there was but one.
@@ -216,7 +247,7 @@ class SyncedAdmin(LongListAdmin):
         return ()
 
     def _panel_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        allowed, badge = self.get_actions(request), self.sync_state(row)
+        allowed, badge = self.get_actions(request), self.badge(row)
         return {
             "panel": panel(row, badge, self.admin_site, allowed, self.companions(row)),
             "panel_links": list(self.panel_links(request, row)),
@@ -241,7 +272,7 @@ class SyncedAdmin(LongListAdmin):
         if self.get_object(request, str(row.pk)) is None:
             changelist = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
             return HttpResponseRedirect(reverse(changelist, current_app=self.admin_site.name))
-        return HttpResponseRedirect(self.row_address("change", row))
+        return HttpResponseRedirect(_back(request) or self.row_address("change", row))
 
     # Deleting
 
@@ -288,9 +319,11 @@ class SyncedAdmin(LongListAdmin):
         else:
             obj.save()
 
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        allowed = self._row_actions(request)
+        context = {"row_buttons": allowed and buttons.FORM, "back": request.get_full_path()}
         with self.on_behalf_of(request):
-            return super().changelist_view(request, *args, **kwargs)
+            return super().changelist_view(request, context | (extra_context or {}))
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with self.on_behalf_of(request):

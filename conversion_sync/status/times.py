@@ -58,13 +58,18 @@ def until(moment: datetime, now: datetime) -> str:
     return ngettext("in %d day", "in %d days", days) % days
 
 
-def since(moment: datetime, now: datetime) -> str:
-    """The time of day, with the date unless it is today's, in the reader's zone."""
+def since(moment: datetime, now: datetime, *, seconds: bool = False) -> str:
+    """The time of day, with the date unless it is today's, in the reader's zone.
+
+    Args:
+        seconds: the time is given to the second.
+    """
     local = _local(moment)
     today = _local(now)
+    clock = "H:i:s" if seconds else "H:i"
     if local.date() == today.date():
-        return date_format(local, "H:i")
-    return date_format(local, "j M H:i" if local.year == today.year else "j M Y H:i")
+        return date_format(local, clock)
+    return date_format(local, f"j M {clock}" if local.year == today.year else f"j M Y {clock}")
 
 
 def exact(moment: datetime) -> str:

@@ -17,7 +17,7 @@ from tests.browser.kit import PATIENCE, panel
 THEMES = ("unfold", "grappelli", "jazzmin")
 
 #: An address that is as long as one may be.
-LONG = ".".join(["a@" + "b" * 62, *("c" * 63,) * 2, "d" * 55, "example"])
+LONG = ".".join(["a@" + "b" * 62, *("c" * 63,) * 2, "d" * 53, "example"])
 
 ROWS = f"""
 from django.contrib.auth.models import User

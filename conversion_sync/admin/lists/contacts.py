@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import badges
+from conversion_sync.admin.lists import cells
 from conversion_sync.admin.lists.search import by_email, name_begins
 from conversion_sync.admin.lists.waiting import note_renamed_companies
 from conversion_sync.admin.site import Admin, ChangeList
@@ -29,8 +30,10 @@ __all__ = [
     "CompanyFilter",
     "WishFilter",
     "consent",
+    "email",
     "filter_media",
     "held_wish",
+    "name",
     "note",
     "opt_out",
     "search",
@@ -39,6 +42,18 @@ __all__ = [
 
 #: Where a contact keeps what was noted of its consent, beside its columns.
 OPT_OUT, HELD_WISH = "_conversion_opt_out", "_conversion_held_wish"
+
+
+def email(contact: Contact) -> SafeString | str:
+    """The email, for the list."""
+    return cells.key(contact.email)
+
+
+def name(contact: Contact) -> SafeString:
+    """First and last name, and the company, for the list."""
+    person = f"{contact.first_name} {contact.last_name}".strip()
+    company = "" if contact.company is None else str(contact.company)
+    return cells.lines(cells.text(person), cells.text(company))
 
 
 def search(term: str) -> Q:
@@ -170,7 +185,7 @@ def consent(contact: Contact) -> SafeString | str | None:
     """The subscription that stands, and a wish that is not let through; None: nothing is said."""
     stands = contact.get_subscription_status_display() or None
     if wish := held_wish(contact):
-        return format_html("{} – {}", stands or "–", badges.isolated(wish))  # noqa: RUF001  # dashes are meant
+        return cells.lines(stands or "–", badges.isolated(wish))  # noqa: RUF001  # a dash is meant
     return stands
 
 

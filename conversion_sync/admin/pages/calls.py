@@ -66,7 +66,7 @@ def _kind(admin: Any, found: Any, count: int) -> RowsOfKind:
             CallRow(
                 one_line(str(row), NAME_LENGTH),
                 admin.row_address("change", row),
-                admin.sync_state(row),
+                admin.badge(row),
             )
             for row in rows
         ],

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from conversion_sync.admin import badges
 from conversion_sync.admin.forms.key_values import as_text
+from conversion_sync.admin.lists.buttons import Button, buttons
 from conversion_sync.admin.lists.waiting import follows
 from conversion_sync.admin.site import address
 from conversion_sync.models import ApiCall, Status, SyncedModel
@@ -29,14 +30,6 @@ MESSAGE_LENGTH, VALUE_LENGTH = 2000, 300
 
 #: Seconds between two looks at a row that is on its way, and at one that waits for its time.
 SOON, LATER = 2, 15
-
-
-@dataclass(frozen=True)
-class Button:
-    """An action (``actions``) that makes sense in the row's state."""
-
-    action: str
-    words: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,7 @@ def panel(
         [(name, value) for name, value in _facts(row, site) if value],
         _changes(row),
         isinstance(row, Record) and row.sent_payload is None,
-        [button for button in _buttons(row) if button.action in actions],
+        list(buttons(row, actions)),
         refresh_seconds((row, *companions)),
     )
 
@@ -97,18 +90,6 @@ def _refresh_seconds(row: SyncedModel) -> int:
         return SOON if follows(row) else 0
     soon = row.due_at is None or row.due_at < times.now() + datetime.timedelta(seconds=LATER)
     return SOON if soon or row.sync_status == Status.SENDING else LATER
-
-
-def _buttons(row: SyncedModel) -> Iterator[Button]:
-    status = row.sync_status
-    if status == Status.PENDING or (status == Status.SYNCED and isinstance(row, Record)):
-        yield Button("sync_now", _("Sync now"))
-    if status == Status.FAILED:
-        yield Button("retry_failed", _("Retry"))
-        yield Button("discard_failed", _("Discard"))
-    if status == Status.UNCONFIRMED:
-        yield Button("resend", _("Resend"))
-        yield Button("mark_as_sent", _("Mark as sent"))
 
 
 def _changes(row: SyncedModel) -> list[PushedField]:

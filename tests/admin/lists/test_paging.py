@@ -119,12 +119,12 @@ def test_whoever_turns_the_pages_gets_to_the_end(admin, monkeypatch, query):
 
 @pytest.mark.usefixtures("long")
 def test_a_few_rows_are_counted_and_sorted_as_ever(admin):
-    query = {"status": "waiting", "q": "p0", "o": "3"}
+    query = {"status": "waiting", "q": "p0", "o": "2"}
     assert "10 contacts" in words(admin, **query)
     assert "Select all 10 contacts" in words(admin, **query)
     assert emails(admin, **query) == [f"p{n:02}@x.example" for n in (0, 3, 6, 9, 1)]
     assert emails(admin, p=2, **query) == [f"p{n:02}@x.example" for n in (4, 7, 2, 5, 8)]
-    backwards = query | {"o": "-3"}
+    backwards = query | {"o": "-2"}
     assert emails(admin, **backwards) == [f"p{n:02}@x.example" for n in (8, 5, 2, 7, 4)]
 
 
@@ -197,8 +197,8 @@ def test_each_column_that_can_be_sorted_has_an_index(admin, contact, engagement,
 
 @pytest.mark.usefixtures("long")
 def test_what_can_not_be_sorted_can_not_be_sorted_by_address_either(admin):
-    assert sortable(admin, "contact") == ["1", "3"]
-    for column in (2, 4, 5, 6, 7, 99):
+    assert sortable(admin, "contact") == ["1", "2"]
+    for column in (3, 4, 5, 99):
         assert emails(admin, o=column) == emails(admin)
 
 
