@@ -113,7 +113,7 @@ test-faults: $(VENV)/.databases ## kill, cut and delay, and see that nothing is 
 	$(BIN)/python -m pytest $(ALONE) $(IF_LONG) $(ARGS)
 
 test-demo: $(VENV)/.installed ## stop, edit, kill and start the demo again
-	$(BIN)/python -m pytest tests/demo -o timeout=600 $(ARGS)
+	$(BIN)/python -m pytest -n 2 tests/demo -o timeout=600 $(ARGS)
 
 test-browser: $(VENV)/.browser ## the admin in a real browser (Chromium)
 	$(BIN)/python -m pytest tests/browser $(ARGS)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Set
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -68,17 +69,23 @@ def collect(order: tuple[str, ...], hash_seed: str) -> list[str]:
         return output.read_text(encoding="utf-8").splitlines()
 
 
+def compare(order: tuple[str, ...]) -> tuple[int, list[str]]:
+    """How many tests there are in this order, and what differs from process to process."""
+    differences: list[str] = []
+    first = collect(order, HASH_SEEDS[0])
+    for seed in HASH_SEEDS[1:]:
+        time.sleep(1)  # another second
+        differences += difflib.unified_diff(first, collect(order, seed), lineterm="", n=0)
+    return len(first), differences
+
+
 def main() -> None:
     """Compare; end with what differs, if anything does."""
-    differences: list[str] = []
-    for order in ORDERS:
-        first = collect(order, HASH_SEEDS[0])
-        for seed in HASH_SEEDS[1:]:
-            time.sleep(1)  # another second
-            differences += difflib.unified_diff(first, collect(order, seed), lineterm="", n=0)
-    if differences:
+    with ThreadPoolExecutor(len(ORDERS)) as pool:
+        found = list(pool.map(compare, ORDERS))
+    if differences := [each for _, differing in found for each in differing]:
         sys.exit("\n".join(("Not every process collects the same:", *differences)))
-    sys.stdout.write(f"{len(first)} tests, the same in every process\n")
+    sys.stdout.write(f"{found[0][0]} tests, the same in every process\n")
 
 
 if __name__ == "__main__":
