@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from conversion_sync.admin import badges
 from conversion_sync.admin.lists import cells
-from conversion_sync.admin.lists.filters import recent_values
+from conversion_sync.admin.lists.filters import CallErrorFilter, recent_values
 from conversion_sync.admin.lists.read_only import LogAdmin
 from conversion_sync.admin.pages.calls import rows_of
 from conversion_sync.admin.synced import SyncedAdmin
@@ -45,7 +45,7 @@ class ApiCallAdmin(LogAdmin):
     list_display_links = ("call",)
     list_filter = (
         recent_values("endpoint", gettext_lazy("endpoint")),
-        recent_values("error_code", gettext_lazy("error")),
+        CallErrorFilter,
         "started_at",
     )
     sortable_by = ("began",)

@@ -15,6 +15,7 @@ from conversion_sync.status import errors
 from conversion_sync.sync.readiness import RETRYING
 
 __all__ = [
+    "CallErrorFilter",
     "ErrorFilter",
     "EventStatusFilter",
     "RecordStatusFilter",
@@ -56,17 +57,24 @@ class EventStatusFilter(RecordStatusFilter):
     }
 
 
-class ErrorFilter(admin.SimpleListFilter):
-    """The last error; offered are those for which rows failed."""
+#: What has arrived has no error; the index begins with the status.
+_UNSYNCED = [status for status in Status if status != Status.SYNCED]
+
+
+class CallErrorFilter(admin.SimpleListFilter):
+    """How calls failed; offered is whatever there is."""
 
     title = _("error")
-    parameter_name = "error"
+    parameter_name = "error_code"
+
+    #: The column, and what holds of the rows that have an error.
+    column: ClassVar[str] = "error_code"
+    failed: ClassVar[Q] = Q()
 
     def lookups(self, request: HttpRequest, model_admin: Admin) -> list[tuple[str, Any]]:
-        rows = model_admin.model._default_manager.filter(
-            sync_status__in=(Status.FAILED, Status.UNCONFIRMED)
-        )
-        codes = set(rows.order_by().values_list("last_error_code", flat=True).distinct())
+        # Of an index that holds the column; those without an error are passed over in it.
+        rows = model_admin.model._default_manager.filter(self.failed, **{f"{self.column}__gt": ""})
+        codes = set(rows.order_by().values_list(self.column, flat=True).distinct())
         chosen = self.used_parameters.get(self.parameter_name)
         return [(code, _words(code)) for code in sorted({*codes, chosen} - {"", None})]
 
@@ -76,9 +84,15 @@ class ErrorFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():
             return queryset
-        # What has arrived has no error; the index begins with the status.
-        unsynced = [status for status in Status if status != Status.SYNCED]
-        return queryset.filter(sync_status__in=unsynced, last_error_code=self.value())
+        return queryset.filter(self.failed, **{self.column: self.value()})
+
+
+class ErrorFilter(CallErrorFilter):
+    """Why rows have not arrived; offered is whatever there is, of those tried again, too."""
+
+    parameter_name = "error"
+    column = "last_error_code"
+    failed = Q(sync_status__in=_UNSYNCED)
 
 
 def _words(code: str) -> str:

@@ -5,9 +5,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from conversion_sync.admin.lists.filters import EventStatusFilter
-from conversion_sync.models import Company, Contact, Engagement, SubscriptionChange
+from conversion_sync.admin.lists.filters import RECENT, EventStatusFilter
+from conversion_sync.models import ApiCall, Company, Contact, Engagement, SubscriptionChange
 from conversion_sync.status.verdict import Tone, Verdict
 from conversion_sync.templatetags import conversion_verdict
 from tests.admin.conftest import BASE, state
@@ -87,6 +88,22 @@ def test_the_filter_by_error_finds_what_is_tried_again_but_nothing_that_arrived(
     assert len(shown(admin, "contact", {"error": "NOT_SENT"})) == 1
     state(contact, sync_status="SYNCED")
     assert not shown(admin, "contact", {"error": "NOT_SENT"})
+
+
+def test_every_error_that_there_is_is_offered(admin, contact):
+    state(contact, last_error_code="NOT_SENT", attempts=1)
+    assert "?error=NOT_SENT" in admin.get(f"{BASE}/contact/").content.decode()
+    state(contact, sync_status="SYNCED")
+    assert "?error=NOT_SENT" not in admin.get(f"{BASE}/contact/").content.decode()
+
+
+def test_an_error_of_an_old_call_is_offered(admin, db):
+    call = {"endpoint": "POST /contacts/batch", "started_at": timezone.now()}
+    old = ApiCall.objects.create(**call, error_code="CONTENT_REFUSED")
+    ApiCall.objects.bulk_create(ApiCall(**call) for _ in range(RECENT))
+    page = admin.get(f"{BASE}/apicall/").content.decode()
+    assert "?error_code=CONTENT_REFUSED" in page
+    assert shown(admin, "apicall", {"error_code": "CONTENT_REFUSED"}) == {str(old)}
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="reads what SQLite says of its plans")
