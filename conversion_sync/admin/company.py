@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from conversion_sync.admin.lists import cells, search
 from conversion_sync.admin.pages.delete import Consequence
+from conversion_sync.admin.pages.people import people
 from conversion_sync.admin.record import RecordAdmin
 from conversion_sync.models import Company, Contact
 
@@ -34,9 +37,9 @@ class CompanyAdmin(RecordAdmin):
     """Companies, and whether Conversion knows of them."""
 
     actions = (*RecordAdmin.actions, "export_selected")
+    change_form_template = "admin/conversion_sync/company_change_form.html"
     list_display = ("name", "shown_id", "sync_state")
     list_filter = (*RecordAdmin.list_filter, "updated_at")
-    search_help_text = _("By the beginning of the name or the external id.")
     sortable_by = ("name", "shown_id")
     edit_fieldsets = (
         (None, {"fields": (*COMPANY[:2], "confirmed_key", *COMPANY[2:])}),
@@ -58,6 +61,9 @@ class CompanyAdmin(RecordAdmin):
     def shown_id(self, company: Company) -> SafeString | str:
         """The external id."""
         return cells.key(company.external_id)
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().page_context(request, row) | people(self, request, row)
 
     def search_condition(self, term: str) -> Q:
         return search.company(term)

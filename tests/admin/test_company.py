@@ -66,3 +66,11 @@ def test_a_changed_id_is_confirmed(staff, form_of, company):
     assert Company.objects.get().external_id == "C-1"
     assert client.post(url, data | {"confirmed_key": "C-2"}).status_code == 302
     assert Company.objects.get().key == "C-2"
+
+
+def test_the_page_shows_the_contacts_and_leads_to_all(staff, company, contact):
+    page = f"{BASE}/company/{company.pk}/change/"
+    html = staff(*ALL, "view_contact").get(page).content.decode()
+    assert f"{BASE}/contact/{contact.pk}/change/" in html
+    assert f'contact/?company__id__exact={company.pk}">All contacts of this company (1)' in html
+    assert contact.email not in staff(*ALL, name="pia").get(page).content.decode()
