@@ -45,7 +45,6 @@ class ContactAdmin(RecordAdmin):
     row_pages = (*RecordAdmin.row_pages, *history.PAGES)
     sortable_by = ("shown_email", "name")
     readonly_fields = ("wish",)
-    search_help_text = _("By the beginning of the email or the last name, or by both names.")
     edit_fieldsets = (
         (None, {"fields": (PERSON[0], "confirmed_key", *PERSON[1:])}),
         (_("Consent"), {"fields": ("subscription_status", "wish", "reason")}),

@@ -36,7 +36,6 @@ class EngagementAdmin(SyncedAdmin):
     list_filter = (EventStatusFilter, ErrorFilter, "occurred_at")
     list_select_related = ("contact",)
     sortable_by = ("happened",)
-    search_help_text = _("By the beginning of the contact's email or of the source key.")
     edit_fieldsets = (
         (None, {"fields": EVENT}),
         (

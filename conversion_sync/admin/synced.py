@@ -26,7 +26,7 @@ from conversion_sync.admin.bulk.perform import at_once
 from conversion_sync.admin.forms.conflicts import ConflictForm
 from conversion_sync.admin.forms.key_values import KeyValueField, as_text
 from conversion_sync.admin.forms.mirrored import read_only
-from conversion_sync.admin.lists import buttons, cells
+from conversion_sync.admin.lists import buttons, cells, search
 from conversion_sync.admin.lists.long_list import LongListAdmin
 from conversion_sync.admin.lists.waiting import follows, note_reasons, why
 from conversion_sync.admin.pages import delete, mirrored
@@ -122,6 +122,7 @@ class SyncedAdmin(LongListAdmin):
         """As Django's, made once for a request: an action asks for it again."""
         if not hasattr(request, "conversion_sync_list"):
             request.conversion_sync_list = super().get_changelist_instance(request)
+            self._say_what_is_searched(request.conversion_sync_list)
             if request.method != "POST":
                 self._note_buttons(request, request.conversion_sync_list)
         changelist: ChangeList = request.conversion_sync_list
@@ -140,6 +141,10 @@ class SyncedAdmin(LongListAdmin):
     ) -> tuple[Any, bool]:
         term = search_term.replace("\0", "").strip()
         return (queryset.filter(self.search_condition(term)) if term else queryset), False
+
+    def _say_what_is_searched(self, changelist: ChangeList) -> None:
+        if not changelist.search_help_text:
+            changelist.search_help_text = search.in_words(self.model)
 
     def search_condition(self, term: str) -> Q:
         """What a search for this term finds."""

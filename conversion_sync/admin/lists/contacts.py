@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import router
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.forms import Media
 from django.forms.models import ModelChoiceField
 from django.http import HttpRequest
@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import badges
 from conversion_sync.admin.lists import cells
-from conversion_sync.admin.lists.search import by_email, name_begins
+from conversion_sync.admin.lists.search import contact as search
 from conversion_sync.admin.lists.waiting import note_renamed_companies
 from conversion_sync.admin.site import Admin, ChangeList
 from conversion_sync.models import Contact, Status, Subscription, SubscriptionChange
@@ -54,15 +54,6 @@ def name(contact: Contact) -> SafeString:
     person = f"{contact.first_name} {contact.last_name}".strip()
     company = "" if contact.company is None else str(contact.company)
     return cells.lines(cells.text(person), cells.text(company))
-
-
-def search(term: str) -> Q:
-    """The email or the last name begins with the term; or it is a first and a last name."""
-    found = by_email(term) | name_begins("last_name", term)
-    first, _, last = term.strip().rpartition(" ")
-    if first:
-        found |= name_begins("first_name", first.strip()) & name_begins("last_name", last)
-    return found
 
 
 class WishFilter(admin.SimpleListFilter):

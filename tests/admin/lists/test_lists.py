@@ -89,6 +89,7 @@ def shown(client, name, query):
         ("bob ross", set()),
         ("ss", set()),
         ("bob", {"bob"}),
+        ("Lumen", {"ann"}),
         ("\0", {"ann", "bob"}),
         ("100%", set()),
         ("_", set()),
