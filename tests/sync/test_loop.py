@@ -27,7 +27,7 @@ from conversion_sync.sync.loop.call import CallSlot
 from conversion_sync.sync.remote import client
 from conversion_sync.sync.run import PROBE, Run
 from conversion_sync.sync.transactions import CallInTransaction
-from tests.kit import MINUTE, PROMPT, SECOND
+from tests.kit import MINUTE, PROMPT, SECOND, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -355,7 +355,8 @@ def test_when_the_loop_is_stopped_no_call_begins_any_more(
     conversion, settings, run, monkeypatch, error
 ):
     """Two of three calls wait for their slots when the process is told to end."""
-    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 2}
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 0.5}
+    before = threads()
     real = Loop.take_in
 
     def take_in(loop: Loop, timeout: float) -> None:
@@ -366,7 +367,8 @@ def test_when_the_loop_is_stopped_no_call_begins_any_more(
     monkeypatch.setattr(Loop, "take_in", take_in)
     with pytest.raises(error):
         perform(run, ask("a@x.example", "b@x.example", "c@x.example"))
-    time.sleep(1.5)
+    # The client's own thread stays for the next call.
+    wait_until(lambda: threads() <= before + 1, "calls still wait for their slots")
     assert len(conversion.calls) == 1
 
 
@@ -375,10 +377,7 @@ def test_no_thread_of_a_loop_outlives_it(conversion, run):
     for _ in range(5):
         perform(run, ask(*(f"{n}@x.example" for n in range(6))))
     # Those of the client stay for a while: one for each call that was on its way at once.
-    end = time.monotonic() + 5
-    while threads() > before + 6 and time.monotonic() < end:
-        time.sleep(0.01)
-    assert threads() <= before + 6
+    wait_until(lambda: threads() <= before + 6, "threads of a loop stay")
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 3])
