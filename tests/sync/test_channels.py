@@ -132,7 +132,7 @@ def test_what_a_person_waits_for_goes_first(conversion, settings):
     assert conversion.calls[0].keys[0] == ANN
 
 
-def test_no_channel_starves_another(conversion, settings):
+def test_no_channel_starves_another(conversion, one_at_a_time, settings):
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 2}
     many(6)
     Company.objects.bulk_create([Company(external_id=str(n)) for n in range(6)])
