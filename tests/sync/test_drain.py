@@ -111,7 +111,7 @@ def test_in_no_time_it_begins_no_call_and_what_is_left_is_for_the_next(conversio
     assert conversion.calls == []
 
 
-def test_it_ends_in_time_and_asks_for_another(conversion, settings, monkeypatch):
+def test_it_ends_in_time_and_asks_for_another(conversion, one_at_a_time, settings, monkeypatch):
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 1}
     many(20)
     # Time passes with the calls: there is enough for three of them.
