@@ -11,13 +11,15 @@ DJANGO ?=
 ARGS ?=
 ONCE ?=
 ONLY ?=
+QUICK ?=
+COUNTS ?=
 # Processes of a test run; one more than there are cores makes up for what waits.
 WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# Where `make test-databases` finds its servers; the user needs the right to create databases.
+# Where `make test-databases` and `make bench` find their servers; the user needs the right to create databases.
 POSTGRES_URL ?= postgres://conversion:conversion@127.0.0.1:5432/conversion
 MARIADB_URL ?= mysql://conversion:conversion@127.0.0.1:3306/conversion
 REDIS_URL ?= redis://127.0.0.1:6379/0
@@ -46,7 +48,7 @@ ALONE = tests/faults/test_rate.py tests/faults/test_kill.py tests/faults/test_ba
 IF_LONG = $(if $(filter long,$(FAULTS)),-o faulthandler_timeout=0)
 
 .PHONY: help demo test test-without-zones test-collection test-databases test-faults test-demo test-browser \
-	test-installation lint format typecheck docs screenshots benchmark wheel clean
+	test-installation lint format typecheck docs screenshots bench wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -137,9 +139,9 @@ docs: $(VENV)/.docs ## build the documentation into build/docs; what Sphinx warn
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs build/docs $(ARGS)
 	@echo "build/docs/index.html"
 
-benchmark: $(VENV)/.databases ## measure; ONLY=million_rows ARGS="--rows 10000": one of them
-	@for script in benchmarks/$(or $(ONLY),[a-z]*).py; do \
-		echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+bench: $(VENV)/.databases ## measure, beside targets; QUICK=1: in a minute; COUNTS=1: no times; ONLY=saves,edits
+	@$(BIN)/python -m benchmarks $(if $(filter-out 0,$(QUICK)),--quick) \
+		$(if $(filter-out 0,$(COUNTS)),--counts-only) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 wheel: $(VENV)/.installed ## build the package into dist/
 	$(BIN)/python -m build --wheel

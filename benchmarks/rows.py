@@ -1,6 +1,7 @@
-"""Rows as a site has them after some years: nearly all have arrived, some thousands have not.
+"""Rows to measure with: all of a site after some years, or contacts and engagements that wait.
 
-What a row looks like follows from its number alone, so that every run has the same rows.
+What a row looks like follows from its number alone, so that every run has the same rows. They are
+written past our managers, as fast as the database takes them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.core.management.color import no_style
 from django.db import connection
 
 from conversion_sync.models import (
@@ -27,7 +29,7 @@ from conversion_sync.models import (
 from conversion_sync.records.last_sent import payload_of
 from conversion_sync.records.snapshot import Snapshot
 
-__all__ = ["fill"]
+__all__ = ["arrived_contacts", "due_contacts", "due_engagements", "empty", "fill", "values"]
 
 SAMPLES = Path(__file__).resolve().parent.parent / "project" / "sample_data"
 BATCH = 5000
@@ -76,6 +78,90 @@ STATES: dict[type[Any], list[tuple[range, str, str]]] = {
 
 #: Of the contacts, those of one import, long ago, that were refused.
 REFUSED = range(1001, 5001, 2)
+
+
+#: The state of a row that has never been sent, and is due.
+DUE: dict[str, Any] = {
+    "sync_status": "PENDING",
+    "claim": None,
+    "attempts": 0,
+    "failing_since": None,
+    "last_error_code": "",
+    "last_error_message": "",
+    "last_attempt_at": None,
+    "last_synced_at": None,
+    "due_at": NOW,
+    "remote_id": "",
+}
+NEVER_SENT = {"sent_revision": None, "sent_key": None, "sent_payload": None, "synced_revision": 0}
+ARRIVED = DUE | {"sync_status": "SYNCED", "due_at": None, "remote_id": "there"}
+
+
+def values(number: int) -> dict[str, str]:
+    """What a contact of the rows below says, but for its email."""
+    return {"first_name": "Ann", "last_name": f"Number {number}", "title": "Engineer"}
+
+
+def empty() -> None:
+    """Remove all rows."""
+    tables = [model._meta.db_table for model in SHARES]
+    for sql in connection.ops.sql_flush(
+        no_style(), tables, reset_sequences=True, allow_cascade=True
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+
+
+def due_contacts(count: int, **columns: Any) -> None:
+    """Have so many new contacts wait to be sent, and no others there.
+
+    Args:
+        columns: other columns than they have by themselves.
+    """
+    empty()
+    rows = (_short_contact(number) | DUE | NEVER_SENT | columns for number in range(1, count + 1))
+    _insert(Contact, rows)
+    _settle_in()
+
+
+def arrived_contacts(count: int) -> None:
+    """Have so many contacts that have arrived, and no others there."""
+    empty()
+    _insert(Contact, (_short_contact(number) | ARRIVED for number in range(1, count + 1)))
+    _settle_in()
+
+
+def due_engagements(count: int) -> None:
+    """Have so many engagements wait, each of another contact, which has arrived."""
+    arrived_contacts(count)
+    rows = (_engagement(n, count) | DUE | {"contact_id": n} for n in range(1, count + 1))
+    _insert(Engagement, rows)
+    _settle_in()
+
+
+def _short_contact(number: int) -> dict[str, Any]:
+    key = f"c{number}@x.example"
+    said = values(number)
+    others = {"phone": "", "linkedin_url": "", "company_id": None, "custom_variables": "{}"}
+    state = _state(Company, 1, 1) | {"created_at": NOW, "updated_at": NOW}
+    return {
+        "id": number,
+        "email": key,
+        "subscription_status": "",
+        "external_contact": "{}",
+        "remote_created_at": None,
+        **others,
+        **said,
+        **_record(key, state, said),
+    }
+
+
+def _settle_in() -> None:
+    """Bring the sequences and the statistics up to the rows."""
+    with connection.cursor() as cursor:
+        for sql in connection.ops.sequence_reset_sql(no_style(), list(SHARES)):
+            cursor.execute(sql)
+    _analyse()
 
 
 def fill(start: int, end: int) -> None:

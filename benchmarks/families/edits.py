@@ -1,15 +1,11 @@
 """How long after an edit in the Django admin the row says that it has arrived.
 
-Starts the sandbox, a q cluster and the site, on an SQLite database of its own, in a folder that is
-removed at the end. Logs in over HTTP, edits a contact again and again in its admin form, and
-measures the time from the answer to the POST until the row is ``SYNCED``.
-
-    python benchmarks/edit_latency.py [--edits 50] [--rate 10] [--latency 0]
+A q cluster and the site run as they do for people, on this database. A person edits a contact in
+its admin form; what counts is the time from the answer to the form until the row is ``SYNCED``.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import secrets
@@ -17,135 +13,144 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
-from pathlib import Path
-from typing import Any
 
 import requests
+from django.contrib.auth import get_user_model
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-HOST = "127.0.0.1"
-GOAL = 2.0
-START_SECONDS, EDIT_SECONDS, ALL_SECONDS = 30.0, 20.0, 300.0
+from benchmarks import rows
+from benchmarks.figure import Figure
+from benchmarks.server import StandIn, sending
+from benchmarks.sizes import Sizes
+from conversion_sync.models import Contact
+from conversion_sync.queues.wake import wake
+from project.processes import HOST, Program, Together, free_port
 
-
-def main() -> None:
-    """Measure, and print."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--edits", type=int, default=50)
-    parser.add_argument("--rate", type=float, default=10, help="requests a second")
-    parser.add_argument("--latency", type=float, default=0, help="of the sandbox, in seconds")
-    options = parser.parse_args()
-
-    os.chdir(BASE_DIR)
-    sys.path.insert(0, str(BASE_DIR))
-    from project.processes import Together, free_port
-    from project.scratch import set_up
-
-    with tempfile.TemporaryDirectory() as folder:
-        site, sandbox = free_port(), free_port()
-        set_up(Path(folder), sandbox, options.rate)
-        contact, password = fill()
-        # It stops each by its process id; of the q cluster, only the main process gets the SIGTERM.
-        with Together(programs(folder, site, sandbox, options), os.environ) as together:
-            for port in (sandbox, site):
-                together.wait_for(port)
-            wait_synced(contact.pk, 1, START_SECONDS)
-            seconds = measure(f"http://{HOST}:{site}/admin", contact.pk, password, options.edits)
-    report(seconds, options.edits)
+RATE = 10
+#: Seconds of latency while rows are loaded; none while nothing else waits.
+LATENCY = 0.1
+START_SECONDS, EDIT_SECONDS = 60.0, 30.0
 
 
-def fill() -> tuple[Any, str]:
-    """Create a contact among others, and a login. Returns the contact and the password."""
-    from django.contrib.auth import get_user_model
+def times(sizes: Sizes) -> Iterator[Figure]:
+    """Edit while nothing else waits, and while very many rows are being sent."""
+    rows.arrived_contacts(20)
+    with _site(0.0) as site:
+        seconds = _edit(site, 1, sizes.edits)
+    p50, p95 = _cuts(seconds)
+    beside = f"{len(seconds)} edits, at most {max(seconds):.2f} s"
+    yield Figure("edit to arrival, idle, p50", p50, "s", beside, 0.3)
+    yield Figure("edit to arrival, idle, p95", p95, "s", beside, 0.6)
 
-    from conversion_sync.models import Company, Contact
+    rows.due_contacts(sizes.loading)
+    with _site(LATENCY) as site:
+        seconds = _edit(site, 1, sizes.edits)
+    left = Contact.unmarked.filter(sync_status="PENDING").count()
+    p50, p95 = _cuts(seconds)
+    yield Figure(
+        f"edit to arrival while {sizes.loading:,} rows are loaded, 100 ms of latency, p95",
+        p95,
+        "s",
+        f"{len(seconds)} edits, p50 {p50:.2f} s, at most {max(seconds):.2f} s",
+        1.0,
+        note=f"{left:,} rows still waited at the end",
+    )
 
-    password = secrets.token_urlsafe(12)
-    get_user_model().objects.create_superuser("staff", "staff@site.example", password)
-    company = Company.objects.create(external_id="c-1", company_name="Example")
-    for n in range(20):
-        contact = Contact.objects.create(email=f"person-{n}@site.example", company=company)
-    return contact, password
+
+def _cuts(seconds: list[float]) -> tuple[float, float]:
+    """The median, and what 95 of 100 stay below."""
+    return statistics.median(seconds), statistics.quantiles(seconds, n=20, method="inclusive")[-1]
 
 
-def programs(folder: str, site: int, sandbox: int, options: argparse.Namespace) -> list[Any]:
-    """Return what runs, in the order in which it stops."""
-    from project.processes import Program
+@contextmanager
+def _site(latency: float) -> Iterator[str]:
+    """The site and its q cluster, sending to a server. Yields the address of the admin."""
+    port = free_port()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        StandIn(latency) as server,
+        sending(server.url, RATE_LIMIT=RATE, QUEUE="django_q"),
+        # Each is stopped by its process id; of the cluster only the main process.
+        Together(_programs(folder, port), os.environ) as together,
+    ):
+        together.wait_for(port)
+        until = time.monotonic() + START_SECONDS
+        # A row that is due arrives as soon as the cluster works.
+        Contact.unmarked.filter(pk=2).update(due_at=rows.NOW, sync_status="PENDING", priority=0)
+        while not Contact.unmarked.filter(pk=2, sync_status="SYNCED").exists():
+            wake("default")
+            if time.monotonic() > until:
+                raise RuntimeError("The q cluster sends nothing.")
+            time.sleep(0.2)
+        yield f"http://{HOST}:{port}/admin"
 
-    def manage(name: str, *command: str, grace: float = 5) -> Program:
+
+def _programs(folder: str, port: int) -> list[Program]:
+    def manage(name: str, *command: str, grace: float) -> Program:
         log = f"{folder}/{command[0]}.log"
         return Program(name, [sys.executable, "manage.py", *command], log, grace)
 
     return [
         manage("q cluster", "qcluster", grace=30),
-        manage("site", "runserver", f"{HOST}:{site}", "--noreload"),
-        manage(
-            "sandbox",
-            "conversion_sandbox",
-            f"--port={sandbox}",
-            f"--rate={options.rate}",
-            f"--latency={options.latency}",
-        ),
+        manage("site", "runserver", f"{HOST}:{port}", "--noreload", grace=5),
     ]
 
 
-def wait_synced(pk: int, revision: int, patience: float) -> float:
-    """Wait until the row's revision, or a later one, has arrived. Returns the seconds.
-
-    Raises:
-        SystemExit: it did not within ``patience``.
-    """
-    from conversion_sync.models import Contact
-
-    began = time.monotonic()
-    row = Contact.unmarked.filter(pk=pk, sync_status="SYNCED", synced_revision__gte=revision)
-    while not row.exists():
-        if time.monotonic() - began > patience:
-            state = Contact.unmarked.filter(pk=pk).values("sync_status", "last_error_code").get()
-            sys.exit(f"The row did not arrive within {patience:g} s: {state}")
-        time.sleep(0.01)
-    return time.monotonic() - began
-
-
-def measure(admin: str, pk: int, password: str, edits: int) -> list[float]:
+def _edit(admin: str, pk: int, edits: int) -> list[float]:
     """Edit the contact. Returns the seconds of each edit."""
-    from conversion_sync.models import Contact
-
+    password = secrets.token_urlsafe(12)
+    get_user_model().objects.filter(username="editor").delete()
+    get_user_model().objects.create_superuser("editor", "editor@site.example", password)
     page = f"{admin}/conversion_sync/contact/{pk}/change/"
-    until = time.monotonic() + ALL_SECONDS
     seconds: list[float] = []
     with requests.Session() as session:
         login = f"{admin}/login/"
-        fields = form(session.get(login, timeout=10))
-        post(session, login, fields | {"username": "staff", "password": password})
-        while len(seconds) < edits and time.monotonic() < until:
-            fields = form(session.get(page, timeout=10))
+        fields = _form(session.get(login, timeout=30))
+        _post(session, login, fields | {"username": "editor", "password": password})
+        while len(seconds) < edits:
+            fields = _form(session.get(page, timeout=30))
             before = Contact.unmarked.values_list("revision", flat=True).get(pk=pk)
-            post(session, page, fields | {"first_name": f"Edit {len(seconds) + 1}"})
-            seconds.append(wait_synced(pk, before + 1, EDIT_SECONDS))
+            _post(session, page, fields | {"first_name": f"Edit {len(seconds) + 1}"})
+            seconds.append(_until_synced(pk, before + 1))
             # Out of step with whatever looks for work at fixed intervals.
             time.sleep(random.uniform(0.05, 0.5))
     return seconds
 
 
-def post(session: requests.Session, url: str, fields: dict[str, str]) -> None:
+def _until_synced(pk: int, revision: int) -> float:
+    """Wait until the row's revision, or a later one, has arrived. Returns the seconds.
+
+    Raises:
+        RuntimeError: it did not.
+    """
+    began = time.monotonic()
+    row = Contact.unmarked.filter(pk=pk, sync_status="SYNCED", synced_revision__gte=revision)
+    while not row.exists():
+        if time.monotonic() - began > EDIT_SECONDS:
+            raise RuntimeError(f"The row did not arrive within {EDIT_SECONDS:g} s.")
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def _post(session: requests.Session, url: str, fields: dict[str, str]) -> None:
     """Send a form as a browser does."""
     headers = {"Referer": url}
-    answer = session.post(url, fields, headers=headers, timeout=10, allow_redirects=False)
+    answer = session.post(url, fields, headers=headers, timeout=30, allow_redirects=False)
     if answer.status_code != 302:
-        sys.exit(f"{url} answered {answer.status_code} to the form.")
+        raise RuntimeError(f"{url} answered {answer.status_code} to the form.")
 
 
-def form(answer: requests.Response) -> dict[str, str]:
+def _form(answer: requests.Response) -> dict[str, str]:
     """Return the fields of the page's form, as a browser would send them."""
     answer.raise_for_status()
-    fields = Fields()
+    fields = _Fields()
     fields.feed(answer.text)
     return fields.values
 
 
-class Fields(HTMLParser):
+class _Fields(HTMLParser):
     """Collects the fields of the forms on a page, save the buttons."""
 
     def __init__(self) -> None:
@@ -175,20 +180,3 @@ class Fields(HTMLParser):
         """A field that has an end has ended."""
         if tag in ("select", "textarea"):
             self._name = ""
-
-
-def report(seconds: list[float], wanted: int) -> None:
-    """Print the figures."""
-    if len(seconds) < 2:
-        sys.exit("Too few edits to measure.")
-    if len(seconds) < wanted:
-        print(f"Stopped after {ALL_SECONDS:g} s.")
-    cuts = statistics.quantiles(seconds, n=20, method="inclusive")
-    p50, p95 = statistics.median(seconds), cuts[-1]
-    print(f"{len(seconds)} edits, from the answer to the form until the row is SYNCED")
-    print(f"  p50 {p50:6.2f} s\n  p95 {p95:6.2f} s\n  max {max(seconds):6.2f} s")
-    print(f"p95 < {GOAL:g} s: {'yes' if p95 < GOAL else 'NO'}")
-
-
-if __name__ == "__main__":
-    main()

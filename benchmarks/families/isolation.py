@@ -3,26 +3,27 @@
 Threads play the site: each transaction reads, edits some contacts in any order, enters one or an
 opt-out, and commits. Others drain. Counted are the transactions that the database refused
 (deadlock, serialization failure), and at the end the contacts that did not arrive as they are.
-
-    DATABASE_URL=postgres://… python benchmarks/isolation.py [--seconds 20] [--hosts 4] [--drains 2]
-
-Needs the right to create a database; that is removed at the end. SQLite has no levels.
+SQLite has no levels.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+from django.db import DatabaseError, connection, connections, transaction
+
+from benchmarks import rows
+from benchmarks.figure import Figure
+from benchmarks.server import sending
+from benchmarks.sizes import Sizes
+from conversion_sync.models import Contact
+from conversion_sync.sandbox import Sandbox
+from conversion_sync.sync.drain import drain
 
 #: By the vendor's name in Django: the levels, as ``OPTIONS`` takes them.
 LEVELS: dict[str, dict[str, Any]] = {
@@ -31,95 +32,71 @@ LEVELS: dict[str, dict[str, Any]] = {
 }
 
 CONTACTS, EDITS = 60, 3
+HOSTS, DRAINS = 4, 2
 
-LINE = "{:16} {:>6} {:>12} {:>8} {:>5}  {}"
 
-
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--seconds", type=float, default=20, help="for each line of the table")
-    parser.add_argument("--hosts", type=int, default=4, help="threads of the site")
-    parser.add_argument("--drains", type=int, default=2)
-    parser.add_argument("--level", help="only this one")
-    options = parser.parse_args()
-
-    os.chdir(BASE_DIR)
-    sys.path.insert(0, str(BASE_DIR))
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    import django
-
-    django.setup()
-    from django.db import connection
-
-    levels = LEVELS.get(connection.vendor)
-    if levels is None:
-        print("This database has no isolation levels: nothing to measure.")
+def times(sizes: Sizes) -> Iterator[Figure]:
+    """Play the site with no drain beside it, and with two, at each level."""
+    if connection.vendor not in LEVELS:
+        yield Figure("transactions refused", None, note="this database has no isolation levels")
         return
-    connection.creation.create_test_db(verbosity=0)
     try:
-        print(f"{'level':16} {'drains':>6} {'transactions':>12} {'refused':>8} {'lost':>5}  why")
-        for name, level in levels.items():
-            if options.level in (None, name):
-                for drains in (0, options.drains):
-                    measure(name, level, drains, options)
+        for name, level in LEVELS[connection.vendor].items():
+            connection.close()
+            connection.settings_dict["OPTIONS"]["isolation_level"] = level
+            alone, _ = _played(0, sizes.crowded)
+            beside, lost = _played(DRAINS, sizes.crowded)
+            yield Figure(
+                f"{name}: transactions refused beside {DRAINS} drains",
+                100 * _refused(beside) / beside.total(),
+                "%",
+                f"{_words(beside)}; with no drain: {_words(alone)}",
+            )
+            yield Figure(f"{name}: contacts lost", lost, target=0, is_count=True)
     finally:
         connection.settings_dict["OPTIONS"].pop("isolation_level", None)
         connection.close()
-        connection.creation.destroy_test_db("", verbosity=0)
 
 
-def measure(name: str, level: Any, drains: int, options: argparse.Namespace) -> None:
-    """Play the site beside so many drains, and print a line."""
-    from django.conf import settings
-    from django.db import connection
-    from django.test.utils import override_settings
+def _refused(counts: Counter[str]) -> int:
+    return counts.total() - counts["done"]
 
-    from conversion_sync.models import Contact
-    from conversion_sync.sandbox import Sandbox
-    from conversion_sync.sync.drain import drain
 
-    connection.close()
-    connection.settings_dict["OPTIONS"]["isolation_level"] = level
-    counts, end, lock = Counter[str](), time.monotonic() + options.seconds, threading.Lock()
+def _words(counts: Counter[str]) -> str:
+    return f"{_refused(counts)} of {counts.total()}"
 
-    def count(what: str) -> None:
-        with lock:
-            counts[what] += 1
+
+def _played(drains: int, seconds: float) -> tuple[Counter[str], int]:
+    """Play the site beside so many drains: what became of transactions, and contacts lost."""
+    counts, end, lock = Counter[str](), time.monotonic() + seconds, threading.Lock()
 
     def play() -> None:
         while time.monotonic() < end:
-            count(_outcome(_transaction))
+            outcome = _outcome(_transaction)
+            with lock:
+                counts[outcome] += 1
 
     def work() -> None:
         while time.monotonic() < end:
             drain(2.0)
 
-    with Sandbox() as box:
-        sends = {"API_KEY": "k", "BASE_URL": box.base_url, "RATE_LIMIT": 1000, "QUEUE": "none"}
-        with override_settings(CONVERSION_SYNC={**settings.CONVERSION_SYNC, **sends}):
-            Contact.objects.all().delete()
-            Contact.objects.bulk_create(
-                [Contact(email=f"c{number}@x.example") for number in range(CONTACTS)]
-            )
-            threads = [threading.Thread(target=_closing(play)) for _ in range(options.hosts)]
-            threads += [threading.Thread(target=_closing(work)) for _ in range(drains)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            while drain(10.0).go_on:
-                pass
-            lost = _lost(box)
-    done = counts.pop("done")
-    why = ", ".join(f"{count} {what}" for what, count in counts.most_common())
-    refused = sum(counts.values())
-    print(f"{name:16} {drains:>6} {done + refused:>12} {refused:>8} {lost:>5}  {why}", flush=True)
+    with Sandbox() as box, sending(box.base_url, RATE_LIMIT=1000):
+        rows.empty()
+        Contact.objects.bulk_create(
+            [Contact(email=f"c{number}@x.example") for number in range(CONTACTS)]
+        )
+        threads = [threading.Thread(target=_closing(play)) for _ in range(HOSTS)]
+        threads += [threading.Thread(target=_closing(work)) for _ in range(drains)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        while drain(10.0).go_on:
+            pass
+        return counts, _lost(box)
 
 
 def _closing(act: Callable[[], None]) -> Callable[[], None]:
-    from django.db import connections
-
     def run() -> None:
         try:
             act()
@@ -131,8 +108,6 @@ def _closing(act: Callable[[], None]) -> Callable[[], None]:
 
 def _outcome(act: Callable[[], None]) -> str:
     """``done``, or why the database refused it."""
-    from django.db import DatabaseError, transaction
-
     try:
         with transaction.atomic():
             act()
@@ -144,8 +119,6 @@ def _outcome(act: Callable[[], None]) -> str:
 
 def _transaction() -> None:
     """What a view of the site does in one transaction."""
-    from conversion_sync.models import Contact
-
     pks = list(Contact.objects.values_list("pk", flat=True)[:CONTACTS])
     for pk in random.sample(pks, EDITS):
         row = Contact.objects.get(pk=pk)
@@ -161,14 +134,8 @@ def _transaction() -> None:
 
 def _lost(box: Any) -> int:
     """The contacts that Conversion does not have as they are here, and that say that it has."""
-    from conversion_sync.models import Contact
-
     lost = 0
     for row in Contact.objects.filter(sync_status="SYNCED"):
         there = box.contacts.get(row.key, {}).get("variables", {})
         lost += any(there.get(name, "") != getattr(row, name) for name in ("title", "phone"))
     return lost
-
-
-if __name__ == "__main__":
-    main()

@@ -1,60 +1,47 @@
 """What a mirror costs: a site's save with one over one without, and the backfill's speed.
 
-    [DATABASE_URL=postgres://…] python benchmarks/mirrors.py [--saves 300] [--sources 100000]
-
 A save is measured in turns with and without the mirror, each a whole request's transaction, and in
 autocommit; counted are its statements, too. The backfill is compared with a plain loop over the
-same queryset's ``iterator()`` that builds the same dicts, and writes nothing. Needs the right to
-create a database; that is removed at the end.
+same queryset's ``iterator()`` that builds the same dicts, and writes nothing.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
-import sys
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.test.utils import CaptureQueriesContext
+
+from benchmarks import rows
+from benchmarks.figure import Figure
+from benchmarks.sizes import Sizes
+from conversion_sync import mirrors
+from conversion_sync.mirrors.backfill import Backfill
+from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.registry import registry
+from conversion_sync.models import MirrorLink, MirrorMark
+from tests.mirrors.shop.models import Customer, Plan
 
 
-def main() -> None:
-    """Measure, and print a line for each."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--saves", type=int, default=300)
-    parser.add_argument("--sources", type=int, default=100_000)
-    options = parser.parse_args()
-
-    os.chdir(BASE_DIR)
-    sys.path.insert(0, str(BASE_DIR))
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    import django
-
-    django.setup()
-    from django.db import connection
-
-    connection.creation.create_test_db(verbosity=0)
-    try:
-        declared = _mirror()
-        saves(declared, options.saves)
-        backfill(declared, options.sources)
-    finally:
-        connection.close()
-        connection.creation.destroy_test_db("", verbosity=0)
+def times(sizes: Sizes) -> Iterator[Figure]:
+    """Save, and backfill."""
+    saves, sources = sizes.saves
+    rows.empty()
+    declared = _mirror()
+    for how, block in (("in a transaction", transaction.atomic), ("in autocommit", nullcontext)):
+        yield _save(declared, saves, how, block)
+    MirrorMark.objects.all().delete()
+    Customer.objects.all().delete()
+    yield from _backfill(declared, sources)
 
 
 def _mirror() -> Any:
     """A customer with five values, a relation and a condition."""
-    from django.db.models import F, Q
-
-    from conversion_sync import mirrors
-    from conversion_sync.mirrors.declaration import Declared
-    from conversion_sync.models import MirrorLink
-    from tests.mirrors.shop.models import Customer
 
     class Bench(mirrors.Mirror[Customer]):
         email = F("email")
@@ -69,48 +56,39 @@ def _mirror() -> Any:
     return Declared(MirrorLink.Kind.CONTACT, Customer, Bench)
 
 
-def saves(declared: Any, count: int) -> None:
-    """Time saves, in turns with and without the mirror, so that a busy machine slows both."""
-    from django.db import connection, transaction
-    from django.test.utils import CaptureQueriesContext
-
-    from conversion_sync.mirrors.registry import registry
-    from conversion_sync.models import MirrorMark
-    from tests.mirrors.shop.models import Customer
-
-    customer = Customer.objects.create(email="ann@x.example", name="Ann")
-    for name, block in (("in a transaction", transaction.atomic), ("in autocommit", nullcontext)):
-        times: dict[bool, list[float]] = {True: [], False: []}
-        statements = {}
-        for number in range(count):
-            for mirrored in (True, False) if number % 2 else (False, True):
-                with registry.only(*([declared] if mirrored else [])):
-                    begun = time.perf_counter()
-                    with block():
-                        customer.save()
-                    times[mirrored].append(time.perf_counter() - begun)
-                    if number == count - 1:
-                        with CaptureQueriesContext(connection) as captured, block():
-                            customer.save()
-                        words = [each["sql"].split()[0] for each in captured.captured_queries]
-                        statements[mirrored] = [w for w in words if w in ("INSERT", "UPDATE")]
-        with_one, without = (statistics.median(times[each]) * 1e6 for each in (True, False))
-        print(
-            f"save {name}: {without:.0f} µs without a mirror, {with_one:.0f} µs with one: "
-            f"{with_one / without:.2f} times; {len(statements[True]) - len(statements[False])} "
-            "statement more"
-        )
-    MirrorMark.objects.all().delete()
-    customer.delete()
+def _save(declared: Any, count: int, how: str, block: Any) -> Figure:
+    """Saves in turns with and without the mirror, so that a busy machine slows both."""
+    customer, _ = Customer.objects.get_or_create(email="ann@x.example", name="Ann")
+    times: dict[bool, list[float]] = {True: [], False: []}
+    written: dict[bool, int] = {}
+    for number in range(count):
+        for mirrored in (True, False) if number % 2 else (False, True):
+            with registry.only(*([declared] if mirrored else [])):
+                begun = time.perf_counter()
+                with block():
+                    customer.save()
+                times[mirrored].append(time.perf_counter() - begun)
+    for mirrored in (True, False):
+        with (
+            registry.only(*([declared] if mirrored else [])),
+            CaptureQueriesContext(connection) as captured,
+            block(),
+        ):
+            customer.save()
+        verbs = [each["sql"].split()[0] for each in captured.captured_queries]
+        written[mirrored] = sum(verb in ("INSERT", "UPDATE") for verb in verbs)
+    with_one, without = (statistics.median(times[each]) * 1000 for each in (True, False))
+    return Figure(
+        f"a save {how} with a mirror, over one without",
+        with_one / without,
+        "times",
+        f"{with_one:.2f} ms and {without:.2f} ms",
+        note=f"{written[True] - written[False]} statement more",
+    )
 
 
-def backfill(declared: Any, count: int) -> None:
-    """Time a first backfill, one that changes nothing, and a plain loop."""
-    from conversion_sync.mirrors.backfill import Backfill
-    from conversion_sync.mirrors.registry import registry
-    from conversion_sync.models import Contact
-    from tests.mirrors.shop.models import Customer, Plan
-
+def _backfill(declared: Any, count: int) -> Iterator[Figure]:
+    """A first backfill, one that changes nothing, and a plain loop."""
     plans = Plan.objects.bulk_create([Plan(name=name) for name in ("free", "pro")])
     for start in range(0, count, 5000):
         Customer.objects.bulk_create(
@@ -129,21 +107,15 @@ def backfill(declared: Any, count: int) -> None:
             },
         }
     plain = time.perf_counter() - begun
-    print(f"plain iterator: {count / plain:,.0f} rows/s")
     with registry.only(declared):
-        for name in ("first backfill", "one that changes nothing"):
-            begun, worked = time.perf_counter(), time.process_time()
-            run = Backfill("default", declared)
-            for _seen in run.run():
+        for name in ("first backfill", "backfill that changes nothing"):
+            begun = time.perf_counter()
+            for _seen in Backfill("default", declared).run():
                 pass
-            took, work = time.perf_counter() - begun, time.process_time() - worked
-            print(
-                f"{name}: {count:,} sources in {took:.1f} s, {count / took:,.0f} rows/s: "
-                f"{took / plain:.1f} times the plain iterator; {work:.1f} s of this process "
-                f"({dict(run.report.counts)})"
+            took = time.perf_counter() - begun
+            yield Figure(
+                f"{name} of {count:,} sources",
+                count / took,
+                "rows/s",
+                f"plain iterator: {count / plain:,.0f} rows/s, {took / plain:.0f} times as fast",
             )
-    print(f"{Contact.unmarked.count():,} contacts")
-
-
-if __name__ == "__main__":
-    main()

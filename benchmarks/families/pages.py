@@ -1,33 +1,31 @@
-"""How long the pages of the admin take with a million contacts, and how many queries.
+"""How long the pages of the admin take with very many contacts, and how many queries.
 
-Creates a database of its own, and drops it at the end. Fills it, asks for each page as a browser
-would, but without a network, and prints the median and the longest of five times. Each page is
-asked for with ten thousand contacts, too: it must not take more queries with a million.
-
-    python benchmarks/million_rows.py [--rows 1000000] [--pages contact] [--keep]
-
-The database server is that of DATABASE_URL, or of POSTGRES_URL, or PostgreSQL on this machine.
+Each page is asked for as a browser would, but without a network; with few rows, too: it must not
+take more queries with many.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
-import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-SERVER = "postgres://conversion:conversion@127.0.0.1:5432/conversion"
-FEW = 10_000
-TIMES = 5
-GOAL = 0.3
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from benchmarks import rows
+from benchmarks.figure import Figure
+from benchmarks.sizes import Sizes
+from conversion_sync.models import Contact
+
+TIMES = 3
+MOST_MS = 300
 #: A list that has a second page takes one query more, and one whose rows wait for something.
 MORE = 2
 
@@ -102,162 +100,100 @@ PAGES: Sequence[tuple[str, str]] = (
 )
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What one page took."""
-
-    name: str
-    queries: int
-    seconds: Sequence[float]
-
-
-def main() -> None:
-    """Measure, and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def counts(sizes: Sizes) -> Iterator[Figure]:
+    """How many pages take more queries with many rows than with few."""
+    many, few = sizes.pages
+    rows.empty()
+    rows.fill(0, few)
+    before = {name: _queries(address, few) for name, address in PAGES}
+    rows.fill(few, many)
+    after = {name: _queries(address, many) for name, address in PAGES}
+    grown = [name for name in after if after[name] > before[name] + MORE]
+    yield Figure(
+        f"pages with more queries at {many:,} rows than at {few:,}",
+        len(grown),
+        beside=f"{len(PAGES)} pages; at most {max(after.values())} queries",
+        target=0,
+        note=", ".join(grown),
+        is_count=True,
     )
-    parser.add_argument("--rows", type=int, default=1_000_000, help="contacts; 1,000,000")
-    parser.add_argument("--pages", default="", help="only those with this in their name")
-    parser.add_argument("--keep", action="store_true", help="leave the database for the next run")
-    options = parser.parse_args()
 
-    set_up()
-    from django.db import connection
 
-    name = connection.creation.create_test_db(
-        verbosity=0, autoclobber=True, serialize=False, keepdb=options.keep
+def times(sizes: Sizes) -> Iterator[Figure]:
+    """The slowest pages; the rows are those of `counts`."""
+    many, _few = sizes.pages
+    if Contact.unmarked.count() < many:
+        rows.empty()
+        rows.fill(0, many)
+    person = _client()
+    slow = sorted(
+        ((_milliseconds(person, _addressed(address, many)), name) for name, address in PAGES),
+        reverse=True,
     )
-    try:
-        run(options)
-    finally:
-        if not options.keep:
-            connection.creation.destroy_test_db(name, verbosity=0)
+    yield _page("dashboard", next(ms for ms, name in slow if name == "dashboard"), many)
+    lists = [(ms, name) for ms, name in slow if name != "dashboard"]
+    ms, name = lists[0]
+    note = ", ".join(f"{name}: {ms:.0f} ms" for ms, name in lists[1:4])
+    yield _page("slowest of all lists, searches and pages", ms, many, f"{name}; {note}")
+    yield _page(
+        "median of all lists, searches and pages", statistics.median(ms for ms, _ in lists), many
+    )
 
 
-def set_up() -> None:
-    """Make the site ready, with the settings of the tests."""
-    os.chdir(BASE_DIR)
-    sys.path.insert(0, str(BASE_DIR))
-    server = os.environ.get("DATABASE_URL") or os.environ.get("POSTGRES_URL") or SERVER
-    os.environ["DATABASE_URL"] = f"{server.rstrip('/')}_benchmark"
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    import django
-
-    django.setup()
+def _page(name: str, ms: float, many: int, beside: str = "") -> Figure:
+    return Figure(f"{name}, {many:,} rows", ms, "ms", beside, MOST_MS)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Fill the database and ask for the pages, with few rows and with many."""
-    from _rows import fill
-
-    from conversion_sync.models import Contact
-
-    pages = [(name, address) for name, address in PAGES if options.pages in name]
-    there = Contact.unmarked.count()
-    few: dict[str, int] = {}
-    if not there:
-        fill(0, FEW)
-        few = {name: queries(address, FEW) for name, address in pages}
-    if there < options.rows:
-        print(f"Filling the database with {options.rows:,} contacts ...", flush=True)
-        began = time.monotonic()
-        fill(max(there, FEW), options.rows)
-        print(f"... took {time.monotonic() - began:.0f} s.")
-    print(f"{'page':<44}{'median':>9}{'longest':>9}{'queries':>9}{f'with {FEW:,}':>12}")
-    measured = [measure(name, address, options.rows) for name, address in pages]
-    for each in measured:
-        show(each, few.get(each.name))
-    report(measured, few)
-
-
-def addressed(address: str, rows: int) -> str:
+def _addressed(address: str, count: int) -> str:
     """The address, with the pages and rows that there are."""
-    from django.utils import timezone
-
     per_page, now = 50, timezone.now()
-    pages = rows // per_page
+    pages = count // per_page
     return address.format(
         page=min(100, pages // 2),
         middle=pages // 2,
         late=pages * 9 // 10,
-        contact=rows // 2,
+        contact=count // 2,
         day=quote(f"{now - timedelta(days=1):%Y-%m-%d %H:%M:%S%z}"),
         week=quote(f"{now - timedelta(days=7):%Y-%m-%d %H:%M:%S%z}"),
         of="app_label=conversion_sync",
     )
 
 
-def client() -> Any:
+def _client() -> Client:
     """A person who may do everything."""
-    from django.contrib.auth import get_user_model
-    from django.test import Client
-
-    users = get_user_model().objects
+    users: Any = get_user_model().objects
     person = users.filter(username="staff").first() or users.create_superuser("staff")
     client = Client()
     client.force_login(person)
     return client
 
 
-def ask(client: Any, address: str) -> None:
+def _ask(client: Client, address: str) -> None:
     """Ask for a page.
 
     Raises:
-        SystemExit: there is no such page.
+        RuntimeError: there is no such page.
     """
     answer = client.get(address)
     if answer.status_code != 200:
-        sys.exit(f"{address} answered {answer.status_code}.")
+        raise RuntimeError(f"{address} answered {answer.status_code}.")
 
 
-def queries(address: str, rows: int) -> int:
-    """How many queries a page takes."""
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
-    person, address = client(), addressed(address, rows)
-    ask(person, address)
+def _queries(address: str, count: int) -> int:
+    """How many queries a page takes; what it remembers for a while is there already."""
+    person, address = _client(), _addressed(address, count)
+    _ask(person, address)
     with CaptureQueriesContext(connection) as captured:
-        ask(person, address)
+        _ask(person, address)
     return len(captured)
 
 
-def measure(name: str, address: str, rows: int) -> Measured:
-    """Ask for a page some times."""
-    count, person, address = queries(address, rows), client(), addressed(address, rows)
-    seconds = []
-    for _time in range(TIMES):
+def _milliseconds(client: Client, address: str) -> float:
+    """The median of some times."""
+    _ask(client, address)
+    taken = []
+    for _ in range(TIMES):
         began = time.perf_counter()
-        ask(person, address)
-        seconds.append(time.perf_counter() - began)
-    return Measured(name, count, seconds)
-
-
-def show(each: Measured, few: int | None) -> None:
-    """Print a line."""
-    median, worst = statistics.median(each.seconds), max(each.seconds)
-    with_few = "" if few is None else str(few)
-    mark = "  !" if median >= GOAL or grows(each, few) else ""
-    print(
-        f"{each.name:<44}{median * 1000:>6.0f} ms{worst * 1000:>6.0f} ms"
-        f"{each.queries:>9}{with_few:>12}{mark}"
-    )
-
-
-def grows(each: Measured, few: int | None) -> bool:
-    """Whether a page takes more queries where there are more rows."""
-    return few is not None and each.queries > few + MORE
-
-
-def report(measured: Sequence[Measured], few: dict[str, int]) -> None:
-    """Print whether it is as it must be."""
-    slowest = max(statistics.median(each.seconds) for each in measured)
-    print(f"each under {GOAL * 1000:.0f} ms: {'yes' if slowest < GOAL else 'NO'}")
-    if few:
-        grown = any(grows(each, few[each.name]) for each in measured)
-        print(f"no more queries than with {FEW:,} contacts: {'NO' if grown else 'yes'}")
-    print(f"most queries of a page: {max(each.queries for each in measured)}")
-
-
-if __name__ == "__main__":
-    main()
+        _ask(client, address)
+        taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken)
