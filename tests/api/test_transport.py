@@ -183,7 +183,7 @@ def test_after_an_overdue_call_the_next_works(make, overdue_when):
 
 def test_a_call_lets_go_of_its_connection_before_another_may_have_it(make, monkeypatch):
     calls: list[Call] = []
-    handles = []
+    handles: list[Any] = []
     put = HTTPConnectionPool._put_conn
 
     def watched(pool, conn):

@@ -70,7 +70,7 @@ def by_status(model=Contact) -> dict[str, int]:
 # The way of each kind
 
 
-def test_every_kind_arrives_in_the_order_that_matters(conversion):
+def test_every_kind_arrives_in_the_order_that_matters(conversion, one_at_a_time):
     gone = synced_contact("gone@x.example")
     conversion.reset()
     conversion.app.store.upsert_contacts([{"email": "gone@x.example"}])
