@@ -247,7 +247,10 @@ class _Assignment:
                 plan.left.add(row.pk)
         has_own = plan.had in self.by_pk and plan.had not in self.taken and not plan.is_handed_on
         got = None if plan.row is None else plan.row.pk
-        if plan.is_in_conflict and has_own and not plan.was_set_aside:
+        if plan.was_set_aside and plan in self.deferred and has_own:
+            # It is another's in the end, and is passed on when this one is looked at again.
+            got, plan.link.state, plan.link.reason = plan.had, State.WAITING, ""
+        elif plan.is_in_conflict and has_own and not plan.was_set_aside:
             # Until that is decided, all stays as it is.
             got = plan.had
         if plan.had is not None and plan.had != got and has_own:

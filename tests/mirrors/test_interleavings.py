@@ -272,6 +272,26 @@ def test_drains_that_deal_with_one_ring_of_emails_side_by_side(customers, monkey
     assert marks() == []
 
 
+def test_who_waits_for_its_turn_keeps_what_it_has_while_the_owner_of_its_key_is_rendered(customers):
+    """Of a ring of three, the second waits for the third, whose link somebody holds just then."""
+    from conversion_sync.mirrors.render import render as rendered
+
+    ring = [Customer.objects.create(name=f"n{n}", email=f"c{n}@x.example") for n in range(3)]
+    render()
+    rows = {key: row.pk for key, row in contacts().items()}
+    with transaction.atomic():
+        for place, each in enumerate(ring):
+            saved(each, email=f"c{(place + 1) % 3}@x.example")
+    rendered("default", customers, [ring[0].pk])
+    with transaction.atomic():
+        MirrorLink.objects.select_for_update().get(pk=link(ring[2]).pk)
+        Other(lambda: rendered("default", customers, [ring[1].pk])).join()
+    waiting = link(ring[1])
+    assert (waiting.state, waiting.row) == (MirrorLink.State.WAITING, rows["c0@x.example"])
+    render()
+    assert {key: row.pk for key, row in contacts().items()} == rows
+
+
 class Deadlock:
     """A transaction that has locked a contact and wants its link, which a backfill has locked.
 
