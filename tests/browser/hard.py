@@ -45,7 +45,7 @@ def make() -> None:
     synced = {"sync_status": "SYNCED", "due_at": None, "last_synced_at": now}
     retrying = {"attempts": 2, "due_at": soon, "last_attempt_at": now, "last_synced_at": now}
     retrying |= {"last_error_code": "INTERNAL_ERROR", "last_error_message": REASON}
-    states = (
+    states: tuple[dict[str, Any], ...] = (
         synced,
         failed,
         retrying,
