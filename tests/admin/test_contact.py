@@ -63,6 +63,14 @@ def test_a_new_contact_is_due_and_its_consent_is_attributed(staff, form_of):
     )
 
 
+def test_a_reason_without_a_change_is_not_dropped_silently(staff, form_of, contact):
+    client = staff(*ALL)
+    data = form_of(client, page(contact))
+    answer = save(client, page(contact), data, title="Boss", reason="asked on the phone")
+    assert "no reason is kept" in errors(answer)["reason"][0]
+    assert Contact.objects.get().title == ""
+
+
 def test_a_form_that_nobody_touched_writes_nothing(staff, form_of, contact):
     client = staff(*ALL)
     state(contact, sync_status="SYNCED", due_at=None)

@@ -24,6 +24,11 @@ class ContactForm(RecordForm):
     LAST_WRITE_WINS = frozenset({"subscription_status"})
     CARRIED_OVER = gettext_lazy("The subscription is carried over.")
 
+    NO_CHANGE = gettext_lazy(
+        "The subscription is as it was, so no reason is kept: change the subscription, or leave "
+        "this blank."
+    )
+
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         required=False,
@@ -46,8 +51,11 @@ class ContactForm(RecordForm):
 
     def clean(self) -> dict[str, Any]:
         super().clean()
-        if "subscription_status" in self.cleaned_data and self.changes_subscription:
-            self._respect_opt_out(self.cleaned_data["subscription_status"])
+        if "subscription_status" in self.cleaned_data:
+            if self.changes_subscription:
+                self._respect_opt_out(self.cleaned_data["subscription_status"])
+            elif self.cleaned_data.get("reason"):
+                self.add_error("reason", ValidationError(self.NO_CHANGE, code="no_change"))
         return self.cleaned_data
 
     def _respect_opt_out(self, status: str) -> None:
