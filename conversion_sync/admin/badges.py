@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import ordinal
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from conversion_sync.models import Status, SubscriptionChange, SyncedModel
 from conversion_sync.status import errors, times, waits
 from conversion_sync.status.errors import remedy
-from conversion_sync.status.messages import in_words
+from conversion_sync.status.messages import in_words, is_of_a_program
 from conversion_sync.sync.readiness import Reason
 
 __all__ = [
@@ -35,6 +35,9 @@ __all__ = [
 MARKS = {"ok": "✓", "wait": "○", "busy": "↑", "retry": "↻", "bad": "✕", "doubt": "?", "off": "–"}  # noqa: RUF001  # a dash is meant
 
 REASON_LENGTH, CODE_LENGTH = 70, 64
+
+#: The sweep comes so often; what is due before is tried when it comes.
+SWEPT_WITHIN = timedelta(minutes=1)
 
 #: Characters that nobody sees, but which change what one sees: they turn the direction of the text
 #: around them, hide in words, or are none at all. The joiners of scripts and of emoji stay.
@@ -100,7 +103,11 @@ def _is_seen(character: str) -> bool:
 
 def reason(row: SyncedModel) -> str:
     """Why the last try did not succeed, in a few words; blank where it did."""
-    if message := one_line(in_words(row.last_error_message), REASON_LENGTH):
+    message = row.last_error_message
+    if errors.is_known(row.last_error_code) and is_of_a_program(message):
+        # Nobody but an administrator can make anything of it: the row's own page says it, too.
+        message = ""
+    if message := one_line(in_words(message), REASON_LENGTH):
         return message
     return one_line(errors.words(row.last_error_code), REASON_LENGTH)
 
@@ -124,6 +131,9 @@ def _synced(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
 def _pending(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     later = row.due_at is not None and row.due_at > now
     when = times.until(row.due_at, now) if later and row.due_at else _("now")
+    if why == Reason.RETRY and later and row.due_at and row.due_at - now < SWEPT_WITHIN:
+        # The sweep finds it then, and no drain sooner.
+        when = _("in about a minute")
     if why == Reason.RETRY and row.attempts:
         words = _("Retrying %(when)s, %(number)s try") % {
             "when": when,
@@ -150,11 +160,12 @@ def _failed(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
 
 def _advice(row: SyncedModel) -> str:
     when = times.exact(row.last_attempt_at) if row.last_attempt_at else ""
-    return " – ".join(filter(None, (when, remedy(row.last_error_code))))  # noqa: RUF001  # a dash is meant
+    return " – ".join(filter(None, (when, remedy(row.last_error_code, row.sync_status))))  # noqa: RUF001  # a dash is meant
 
 
 def _unconfirmed(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     detail = _("It may have arrived, or not: the answer never came.")
+    detail = f"{detail} {remedy(row.last_error_code, row.sync_status)}"
     if row.last_attempt_at is None:
         return Badge("doubt", _("In doubt"), detail)
     return Badge("doubt", _("In doubt since %s") % times.since(row.last_attempt_at, now), detail)

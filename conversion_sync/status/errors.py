@@ -13,16 +13,24 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.errors import ErrorCode
+from conversion_sync.models import Status
 
 __all__ = ["EXPLANATIONS", "Explanation", "is_known", "remedy", "words"]
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What an error with a code means, in a few words, and what to do about it, in a sentence."""
+    """What an error with a code means, in a few words, and what to do about it, in a sentence.
+
+    Attributes:
+        retried: what to do about a row that is tried again by itself, where that is less.
+        failed: what to do about a row that failed for good, where that is less.
+    """
 
     words: Promise
     remedy: Promise
+    retried: Promise | None = None
+    failed: Promise | None = None
 
 
 EXPLANATIONS: Mapping[str, Explanation] = {
@@ -57,10 +65,16 @@ EXPLANATIONS: Mapping[str, Explanation] = {
             "arrived, then choose “Resend” or “Mark as sent”. If it failed for good, retry later; "
             "tell Conversion's support if it stays so."
         ),
+        retried=_("It is tried again by itself; tell Conversion's support if it stays so."),
+        failed=_("Retry later; tell Conversion's support if it stays so."),
     ),
     ErrorCode.FORBIDDEN: Explanation(
         _("not allowed"),
         _("Have an administrator give the API key the missing right in Conversion, and retry."),
+        retried=_(
+            "Have an administrator give the API key the missing right in Conversion: what waits "
+            "is then sent by itself."
+        ),
     ),
     ErrorCode.UNAVAILABLE: Explanation(
         _("Conversion asks to come back later"),
@@ -91,6 +105,10 @@ EXPLANATIONS: Mapping[str, Explanation] = {
             "It is tried again by itself, except an engagement: look in Conversion whether that "
             "arrived, then choose “Resend” or “Mark as sent”. A record that failed for good: retry."
         ),
+        retried=_(
+            "It is tried again by itself. If it lasts, have an administrator check the network."
+        ),
+        failed=_("Retry; if it comes again, have an administrator check the network."),
     ),
     ErrorCode.REDIRECTED: Explanation(
         _("the address of the API redirects elsewhere"),
@@ -106,6 +124,15 @@ EXPLANATIONS: Mapping[str, Explanation] = {
             "take out what a firewall may take for an attack, and save; else have an administrator "
             "ask who runs the proxy or firewall between this site and Conversion."
         ),
+        retried=_(
+            "Nothing to do at first: it is tried again by itself. If it lasts, have an "
+            "administrator ask who runs the proxy or firewall between this site and Conversion."
+        ),
+        failed=_(
+            "Others arrive: make it smaller, or take out what a firewall may take for an attack, "
+            "and save; else have an administrator ask who runs the proxy or firewall between this "
+            "site and Conversion."
+        ),
     ),
     ErrorCode.FOREIGN_ANSWER: Explanation(
         _("something else answered in place of Conversion"),
@@ -119,6 +146,13 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         _(
             "Have an administrator read the log of the worker, and report what it says. It is "
             "tried again by itself, except an engagement, which is in doubt."
+        ),
+        retried=_(
+            "It is tried again by itself. Have an administrator read the log of the worker, and "
+            "report what it says."
+        ),
+        failed=_(
+            "Have an administrator read the log of the worker, and report what it says; then retry."
         ),
     ),
     ErrorCode.UNSENDABLE: Explanation(
@@ -164,6 +198,11 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     ),
 }
 
+_IN_DOUBT = _(
+    "It is not sent again by itself: look in Conversion whether it arrived, then choose “Resend” "
+    "or “Mark as sent”."
+)
+
 _UNKNOWN = _("Retry; if it comes again, ask Conversion's support, with the code and the message.")
 
 
@@ -177,8 +216,19 @@ def words(code: str) -> str:
     return str(EXPLANATIONS[code].words) if code in EXPLANATIONS else code
 
 
-def remedy(code: str) -> str:
-    """What to do about an error with this code; blank where there is no error."""
+def remedy(code: str, status: str = "") -> str:
+    """What to do about an error with this code; blank where there is no error.
+
+    Args:
+        status: of the row; blank where it is asked of an error by itself.
+    """
+    if status == Status.UNCONFIRMED:
+        return str(_IN_DOUBT)
     if not code:
         return ""
-    return str(EXPLANATIONS[code].remedy if code in EXPLANATIONS else _UNKNOWN)
+    found = EXPLANATIONS.get(code)
+    if found is None:
+        return str(_UNKNOWN)
+    if status in (Status.PENDING, Status.SENDING):
+        return str(found.retried or found.remedy)
+    return str((found.failed if status == Status.FAILED else None) or found.remedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 
 from django.db.models import Min, Sum
 
@@ -90,6 +91,7 @@ def facts(seen: Overview, using: str, *, detailed: bool = True) -> Facts:
         in_doubt=_count(seen, Status.UNCONFIRMED),
         held=sum(kind.held for kind in seen.kinds),
         retrying=retrying,
+        retrying_for=_commonest_error(seen) if retrying else "",
         moving=moving,
         marks=seen.marks,
         faulty=seen.faulty,
@@ -101,6 +103,15 @@ def facts(seen: Overview, using: str, *, detailed: bool = True) -> Facts:
 
 def _count(seen: Overview, status: Status) -> int:
     return sum(kind.counts.get(status, 0) for kind in seen.kinds)
+
+
+def _commonest_error(seen: Overview) -> str:
+    """Of the rows that are tried again; blank where there are none."""
+    errors = [each for kind in seen.kinds for each in kind.errors if each.status == Status.PENDING]
+    counts = Counter[str]()
+    for each in errors:
+        counts[each.code] += each.count
+    return counts.most_common(1)[0][0] if counts else ""
 
 
 def _is_sending(seen: Overview) -> bool:

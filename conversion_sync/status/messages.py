@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from conversion_sync.models.messages import Message, read
 
-__all__ = ["in_words"]
+__all__ = ["in_words", "is_of_a_program"]
 
 _WORDS: Mapping[Message, Promise] = {
     Message.KEY_TOO_LONG: gettext_lazy("The key is too long."),
@@ -57,6 +58,15 @@ _WORDS: Mapping[Message, Promise] = {
     ),
     Message.HAPPENED_BEFORE: gettext_lazy("It happened before %(since)s."),
 }
+
+
+#: Such as “ProtocolError: Connection reset by peer”.
+_OF_A_PROGRAM = re.compile(r"[A-Z]\w*(Error|Exception|Timeout|Warning)(: .*)?", re.DOTALL)
+
+
+def is_of_a_program(text: str) -> bool:
+    """Whether a stored message is what a program says of an error, for those who know programs."""
+    return _OF_A_PROGRAM.fullmatch(text) is not None
 
 
 def in_words(text: str) -> str:

@@ -49,6 +49,11 @@ TABLE = [
         Reason.RETRY,
     ),
     (
+        "Retrying in about a minute, 2nd try",
+        row("PENDING", due_at=later(seconds=16), attempts=1),
+        Reason.RETRY,
+    ),
+    (
         "Retrying in 1 min, 2nd try",
         row("PENDING", due_at=later(seconds=60), attempts=1),
         Reason.RETRY,
@@ -75,6 +80,14 @@ TABLE = [
     ("Failed", row("FAILED")),
     ("Failed: not a valid email", row("FAILED", last_error_message="not a valid email")),
     ("Failed: refused as not valid", row("FAILED", last_error_code="VALIDATION_ERROR")),
+    (
+        "Failed: no usable answer came back",
+        row(
+            "FAILED",
+            last_error_code="NO_ANSWER",
+            last_error_message="ProtocolError: Connection reset by peer",
+        ),
+    ),
     ("Failed: HTTP_418", row("FAILED", last_error_code="HTTP_418")),
     ("In doubt", row("UNCONFIRMED")),
     ("In doubt since 10:42", row("UNCONFIRMED", last_attempt_at=at(hours=1, minutes=18))),

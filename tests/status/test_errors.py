@@ -29,3 +29,17 @@ def test_a_code_that_nobody_knows_is_answered_too():
     assert words("TEAPOT") == "TEAPOT"
     assert "support" in remedy("TEAPOT")
     assert words("") == remedy("") == ""
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_no_row_is_told_what_is_not_true_of_it(code):
+    assert "Resend" in remedy(code, "UNCONFIRMED")
+    assert "tried again" not in remedy(code, "UNCONFIRMED")
+    for status in ("PENDING", "FAILED"):
+        assert "engagement" not in remedy(code, status)
+    assert "If it failed" not in remedy(code, "PENDING") or code == "NOTHING_TO_UNSUBSCRIBE"
+
+
+def test_who_lacks_a_right_is_told_so_while_it_is_tried_again():
+    assert "missing right" in remedy("FORBIDDEN", "PENDING")
+    assert "by itself" in remedy("FORBIDDEN", "PENDING")

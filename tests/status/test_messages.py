@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conversion_sync.models.messages import MARK, Message, Stored, read, stored
-from conversion_sync.status.messages import in_words
+from conversion_sync.status.messages import in_words, is_of_a_program
 
 PARAMETERS: dict[Message, dict[str, Any]] = {
     Message.KEY_HELD: {"kind": "contact", "row": 5, "name": "Ann 100% (α)"},
@@ -62,3 +62,18 @@ def test_what_the_vendor_or_an_older_release_said_is_shown_as_it_is(text):
 
 def test_a_parameter_that_is_missing_breaks_nothing():
     assert in_words(stored(Message.UNKNOWN_WORD)).startswith("Conversion says “”")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_so"),
+    [
+        ("ProtocolError: Connection reset by peer", True),
+        ("ReadTimeout", True),
+        ("ConnectTimeoutError: timed out\nafter all", True),
+        ("Error in the phone number: too short", False),
+        ("The phone number is not valid.", False),
+        ("", False),
+    ],
+)
+def test_what_a_program_says_is_told_from_what_people_say(text, is_so):
+    assert is_of_a_program(text) is is_so

@@ -316,3 +316,9 @@ def test_what_changed_in_the_models_of_the_site_is_not_in_conversion_yet(db, con
     MirrorMark.objects.create(model="shop.customer", source="1")
     words = "1 change of your own models is to be looked at: no worker was seen yet."
     assert (said(), glance("default").words) == (words, words)
+
+
+def test_who_is_tried_again_for_a_missing_right_is_told_to_get_it():
+    found = verdict(Facts(now=NOW, retrying=3, retrying_for="FORBIDDEN"))
+    assert found.words == "3 rows did not arrive, and are tried again by themselves."
+    assert "give the API key the missing right" in found.advice

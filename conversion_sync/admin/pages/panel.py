@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from conversion_sync.admin import badges
@@ -108,7 +109,7 @@ def in_words(value: Any) -> str:
 
 def _facts(row: SyncedModel, site: AdminSite) -> Iterator[tuple[str, Any]]:
     yield _("Last error"), _error(row)
-    yield _("What to do"), "" if row.sync_status == Status.SYNCED else remedy(row.last_error_code)
+    yield _("What to do"), _to_do(row)
     yield _("Last sync"), row.last_synced_at and times.exact(row.last_synced_at)
     yield _("Last try"), row.last_attempt_at and times.exact(row.last_attempt_at)
     yield _("Last call"), _call(row, site)
@@ -123,7 +124,15 @@ def _error(row: SyncedModel) -> SafeString | str:
     message = said or badges.reason(row)
     if not message:
         return ""
+    if messages.is_of_a_program(said) and badges.reason(row) != said:
+        message = f"{capfirst(badges.reason(row))} ({said})"
     return badges.error(message, row.last_error_code)
+
+
+def _to_do(row: SyncedModel) -> str:
+    if row.sync_status == Status.SYNCED:
+        return ""
+    return remedy(row.last_error_code, row.sync_status)
 
 
 def _call(row: SyncedModel, site: AdminSite) -> SafeString | str:

@@ -32,6 +32,7 @@ class Facts:
         failed, in_doubt: rows that need a person.
         held: rows that wait for one of these.
         retrying: rows that were tried in vain, and are tried again by themselves.
+        retrying_for: the error of most of these; blank where nobody looked.
         moving: all other rows that have not arrived; they are on their way.
         seconds_left: what sending those will take, if it goes on as in the last minutes; None if
             nobody can tell.
@@ -55,6 +56,7 @@ class Facts:
     in_doubt: int = 0
     held: int = 0
     retrying: int = 0
+    retrying_for: str = ""
     moving: int = 0
     seconds_left: float | None = None
     marks: int = 0

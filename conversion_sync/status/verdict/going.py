@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from conversion_sync.models import Status
+from conversion_sync.status.errors import remedy
 from conversion_sync.status.numbers import grouped
 from conversion_sync.status.spans import span
 from conversion_sync.status.verdict.facts import Facts
@@ -31,7 +33,7 @@ def for_a_person(facts: Facts) -> Verdict | None:
     words = need(facts, held=facts.held)
     rest = on_the_way(facts)
     words = f"{words}. {rest.words}" if rest else f"{words}; {_('all else is in Conversion.')}"
-    return Verdict(Tone.BAD, words)
+    return Verdict(Tone.BAD, words, rest.advice if rest else "")
 
 
 def on_the_way(facts: Facts) -> Verdict | None:
@@ -64,7 +66,8 @@ def _retrying(facts: Facts) -> Verdict | None:
         "%s rows did not arrive, and are tried again by themselves.",
         facts.retrying,
     )
-    return Verdict(Tone.RETRYING, words % grouped(facts.retrying))
+    advice = remedy(facts.retrying_for, Status.PENDING)
+    return Verdict(Tone.RETRYING, words % grouped(facts.retrying), advice)
 
 
 def _unseen(facts: Facts) -> Verdict | None:

@@ -49,6 +49,6 @@ def failures(request: HttpRequest, seen: Overview, site: AdminSite) -> Iterator[
                 status=str(Status(errors.status).label),
                 code=errors.code,
                 words=error_words(errors.code),
-                remedy=remedy(errors.code),
+                remedy=remedy(errors.code, errors.status),
                 address=list_address(request, kind.name, site, **query),
             )
