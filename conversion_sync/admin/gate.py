@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from conversion_sync.admin.lists.read_only import LogAdmin
 from conversion_sync.admin.pages.dashboard import dashboard
+from conversion_sync.admin.site import pressed
 from conversion_sync.models import ApiGate
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.database import database
@@ -34,9 +34,10 @@ class ApiGateAdmin(LogAdmin):
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
+        pause, resume = (pressed(view, self._address) for view in (self.pause, self.resume))
         return [
-            path("pause/", wrap(require_POST(self.pause)), name="conversion_sync_pause"),
-            path("resume/", wrap(require_POST(self.resume)), name="conversion_sync_resume"),
+            path("pause/", wrap(pause), name="conversion_sync_pause"),
+            path("resume/", wrap(resume), name="conversion_sync_resume"),
             *super().get_urls(),
         ]
 
@@ -73,5 +74,8 @@ class ApiGateAdmin(LogAdmin):
             raise PermissionDenied
 
     def _back(self) -> HttpResponse:
+        return HttpResponseRedirect(self._address())
+
+    def _address(self, request: HttpRequest | None = None) -> str:
         name = "admin:conversion_sync_apigate_changelist"
-        return HttpResponseRedirect(reverse(name, current_app=self.admin_site.name))
+        return reverse(name, current_app=self.admin_site.name)

@@ -18,7 +18,6 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
-from django.views.decorators.http import require_POST
 
 from conversion_sync.admin.badges import one_line
 from conversion_sync.admin.bulk.perform import job_address
@@ -26,6 +25,7 @@ from conversion_sync.admin.bulk.texts import counted
 from conversion_sync.admin.lists import cells
 from conversion_sync.admin.lists.read_only import ReadOnlyAdmin
 from conversion_sync.admin.pages import jobs as job_page
+from conversion_sync.admin.site import pressed
 from conversion_sync.models import BulkJob, attributed
 from conversion_sync.models.database import database
 from conversion_sync.status import times
@@ -105,7 +105,7 @@ class BulkJobAdmin(ReadOnlyAdmin):
         )
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(require_POST(self.do_view))
+        view = self.admin_site.admin_view(pressed(self.do_view, self._page))
         name = "conversion_sync_bulkjob_do"
         return [path("<path:object_id>/do/", view, name=name), *super().get_urls()]
 
@@ -162,6 +162,9 @@ class BulkJobAdmin(ReadOnlyAdmin):
             case "opt_outs":
                 self._take(request, job, unknown)
         return HttpResponseRedirect(job_address(self.admin_site, job))
+
+    def _page(self, request: HttpRequest, object_id: str) -> str:
+        return job_address(self.admin_site, self._job_or_404(request, object_id))
 
     def _job_or_404(self, request: HttpRequest, object_id: str) -> BulkJob:
         job: BulkJob | None = self.get_object(request, unquote(object_id))

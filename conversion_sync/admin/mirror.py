@@ -18,7 +18,6 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
 from conversion_sync.admin.badges import isolated
 from conversion_sync.admin.lists import cells
@@ -31,7 +30,7 @@ from conversion_sync.admin.lists.sources import (
 )
 from conversion_sync.admin.pages import sources
 from conversion_sync.admin.pages.sources import deciding
-from conversion_sync.admin.site import address
+from conversion_sync.admin.site import address, pressed
 from conversion_sync.mirrors.figures import held
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.models import MirrorLink
@@ -214,7 +213,7 @@ class MirrorLinkAdmin(LogAdmin):
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
-        again = require_POST(self.look_again_view)
+        again = pressed(self.look_again_view, lambda request: self.list_address())
         return [
             path("look-again/", wrap(again), name=self._name("look_again")),
             path("let-leave/", wrap(self.let_leave_view), name=self._name("let_leave")),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import AdminSite
 from django.contrib.admin.views.main import ChangeList
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 
-__all__ = ["Admin", "ChangeList", "address", "may_view"]
+__all__ = ["Admin", "ChangeList", "address", "may_view", "pressed"]
 
 # These generic classes can't be subscripted at run time.
 if TYPE_CHECKING:
@@ -30,6 +33,26 @@ def address(site: AdminSite, name: str, *args: Any) -> str:
         return reverse(f"admin:{name}", args=args, current_app=site.name)
     except NoReverseMatch:
         return ""
+
+
+def pressed(view: Callable[..., HttpResponse], back: Callable[..., str]) -> Any:
+    """The view of a button: asked for by a link, it does nothing, says so, and leads back.
+
+    Who presses a button after the session ran out comes here by way of the login.
+
+    Args:
+        back: given the same, the address of the page where the button is.
+    """
+
+    @require_http_methods(["GET", "HEAD", "POST"])
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            return view(request, *args, **kwargs)
+        text = _("Nothing was done, as you had to log in first. Press the button again.")
+        messages.warning(request, text)
+        return HttpResponseRedirect(back(request, *args, **kwargs))
+
+    return answer
 
 
 def may_view(request: HttpRequest, model: str) -> bool:

@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
+from conversion_sync.admin.site import pressed
+
 __all__ = ["RowAdmin", "RowPage"]
 
 
@@ -72,12 +74,18 @@ class RowPage:
         def answer(request: HttpRequest, object_id: str) -> HttpResponse:
             return self.view(modeladmin, request, modeladmin.row_or_404(request, object_id))
 
-        view = require_http_methods(list(self.methods))(answer)
+        def back(request: HttpRequest, object_id: str) -> str:
+            return modeladmin.row_address("change", modeladmin.row_or_404(request, object_id))
+
+        view: Any = require_http_methods(list(self.methods))(answer)
+        if "GET" not in self.methods:
+            view = pressed(answer, back)
         if self.calls_api:
             for alias in connections:
                 view = transaction.non_atomic_requests(using=alias)(view)
-        return path(
+        found: URLPattern = path(
             f"<path:object_id>/{self.word}/",
             modeladmin.admin_site.admin_view(view),
             name=f"{modeladmin.opts.app_label}_{modeladmin.opts.model_name}_{self.word}",
         )
+        return found
