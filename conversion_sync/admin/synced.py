@@ -114,7 +114,12 @@ class SyncedAdmin(LongListAdmin):
 
     class Media:
         css = {"all": ("conversion_sync/admin.css",)}  # noqa: RUF012  # Django's own convention
-        js = ("conversion_sync/filter.js", "conversion_sync/live.js", "conversion_sync/zone.js")
+        js = (
+            "conversion_sync/filter.js",
+            "conversion_sync/live.js",
+            "conversion_sync/unsaved.js",
+            "conversion_sync/zone.js",
+        )
 
     # Lists
 

@@ -110,3 +110,25 @@ def test_an_opt_out_arrives_and_its_reason_is_in_the_history(page: Page, box: Sa
             let_go()
             expect(entry).to_contain_text("Synced")
     assert box.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
+
+
+def test_a_page_that_stands_still_says_so(page: Page, box: Sandbox):
+    with held(box, "/contacts/batch$"):
+        row = contact(ANN)
+        page.goto(f"contact/{row.pk}/change/")
+        page.context.clear_cookies()
+        expect(page.get_by_text("you are not logged in")).to_be_visible()
+
+
+def test_a_button_beside_the_form_loses_no_edit_without_a_word(page: Page, box: Sandbox):
+    row = synced_contact(ANN)
+    page.goto(f"contact/{row.pk}/change/")
+    page.get_by_label("Job title").fill("Head of Purchasing")
+    page.get_by_text("Log an engagement").click()
+    page.get_by_label("Name:", exact=True).fill("Call")
+    page.get_by_role("button", name="Log it").click()
+    expect(page.get_by_role("alert")).to_contain_text("is not saved")
+    expect(page.get_by_label("Job title")).to_have_value("Head of Purchasing")
+    save(page)
+    has_arrived(page)
+    expect(page.get_by_label("Job title")).to_have_value("Head of Purchasing")

@@ -9,12 +9,34 @@
 
     const fetched = async (part) => {
         const answer = await fetch(part.dataset.live, {credentials: "same-origin"});
-        if (!answer.ok || answer.redirected) {
+        // To the login, or away from what this person may no longer see.
+        if (answer.redirected || answer.status === 403) {
+            return "ended";
+        }
+        if (!answer.ok) {
             throw new Error(`HTTP ${answer.status}`);
         }
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const found = page.getElementById(part.id);
         return found && document.importNode(found, true);
+    };
+
+    // A page that stands still says so.
+    const warn = (part, words) => {
+        let notice = part.previousElementSibling;
+        if (!notice?.classList.contains("cs-live-lost")) {
+            notice = document.createElement("p");
+            notice.className = "cs-notice cs-live-lost";
+            notice.setAttribute("role", "status");
+            part.before(notice);
+        }
+        notice.textContent = words;
+    };
+
+    const unwarn = (part) => {
+        if (part.previousElementSibling?.classList.contains("cs-live-lost")) {
+            part.previousElementSibling.remove();
+        }
     };
 
     // For screen readers: what a part says first, where that has changed.
@@ -48,6 +70,11 @@
             }
             try {
                 const next = await fetched(part);
+                if (next === "ended") {
+                    warn(part, part.dataset.liveEnded);
+                    return;
+                }
+                unwarn(part);
                 if (next && !busy(part)) {
                     say(part, next);
                     part.replaceWith(next);
@@ -56,6 +83,7 @@
                     watch(part, every);
                 }
             } catch {
+                warn(part, part.dataset.liveLost);
                 watch(part, Math.min(LONGEST, wait * 2));
             }
         }, wait * 1000);
