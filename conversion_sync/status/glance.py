@@ -14,10 +14,10 @@ from conversion_sync.status.counts import KindState
 from conversion_sync.status.estimates import EXACT
 from conversion_sync.status.facts import facts
 from conversion_sync.status.overview import overview
-from conversion_sync.status.verdict import Verdict, verdict
+from conversion_sync.status.verdict import Facts, Verdict, stop, verdict
 from conversion_sync.sync.kinds import MODELS
 
-__all__ = ["glance"]
+__all__ = ["glance", "stopped_by"]
 
 
 def glance(using: str) -> Verdict:
@@ -26,9 +26,18 @@ def glance(using: str) -> Verdict:
     One query for each kind of rows, and some for the rest; none reads more than about ``EXACT``
     rows.
     """
+    return verdict(_facts(using))
+
+
+def stopped_by(using: str) -> Verdict | None:
+    """What stops all that is sent; None where it is on its way. As many queries."""
+    return stop(_facts(using))
+
+
+def _facts(using: str) -> Facts:
     now = db_now(using)
     kinds = [_kind(model, using, now) for model in MODELS]
-    return verdict(facts(overview(using, kinds), using, detailed=False))
+    return facts(overview(using, kinds), using, detailed=False)
 
 
 class _UpTo(Subquery):

@@ -19,9 +19,13 @@ from conversion_sync.admin.site import Admin, address
 from conversion_sync.conf import conf
 from conversion_sync.models import BulkJob, attributed
 from conversion_sync.models.database import database
+from conversion_sync.status.glance import stopped_by
 from conversion_sync.status.numbers import grouped
 from conversion_sync.status.spans import span
+from conversion_sync.status.waits import reasons
+from conversion_sync.status.waits import words as words_of
 from conversion_sync.sync import jobs
+from conversion_sync.sync.readiness import Reason
 
 __all__ = ["AT_ONCE", "at_once", "job_address", "respond"]
 
@@ -32,6 +36,12 @@ AT_ONCE = 500
 LONG = 60
 
 Action = BulkJob.Action
+
+#: What has rows sent.
+SENDING = (Action.SYNC_NOW, Action.RETRY_FAILED, Action.RESEND)
+
+#: Why a row that is due has not arrived, though nothing stands in its way.
+ON_THE_WAY = (Reason.READY, Reason.RETRY, Reason.LATER, Reason.SENDING)
 
 
 class Refused(Exception):
@@ -71,12 +81,25 @@ def at_once(
     few = modeladmin.model._default_manager.using(database()).filter(pk__in=pks)
     count = jobs.act(action, few, arguments)
     left = len(pks) - count if action == Action.SET_SUBSCRIPTION else 0
+    stopped = count and action in SENDING and stopped_by(database())
     if count:
-        modeladmin.message_user(request, counted(wording.done, count), messages.SUCCESS)
+        words = wording.will if stopped and action == Action.SYNC_NOW else wording.done
+        modeladmin.message_user(request, counted(words, count), messages.SUCCESS)
+    if stopped:
+        modeladmin.message_user(request, f"{stopped.words} {stopped.advice}", messages.WARNING)
+    elif count == 1 and action in SENDING and (why := _what_it_waits_for(few)):
+        modeladmin.message_user(request, why, messages.WARNING)
     if left:
         modeladmin.message_user(request, left_alone(left), messages.WARNING)
     elif not count:
         modeladmin.message_user(request, wording.nothing, messages.WARNING)
+
+
+def _what_it_waits_for(rows: Any) -> str:
+    """What a row waits for that somebody has sent; blank where it is on its way."""
+    found = reasons(list(rows.all()), rows.db)
+    why = next(iter(found.values()), None)
+    return "" if why in (None, *ON_THE_WAY) else _("But: %s.") % words_of(why)
 
 
 def _concerned(action: BulkJob.Action, rows: Any, arguments: Mapping[str, Any]) -> Any:

@@ -23,6 +23,7 @@ from conversion_sync.models import Contact, Status, Subscription
 from conversion_sync.models.database import database
 from conversion_sync.status.errors import remedy
 from conversion_sync.status.errors import words as error_words
+from conversion_sync.status.glance import stopped_by
 from conversion_sync.sync.clashes import holder_of
 from conversion_sync.sync.compare import (
     Comparison,
@@ -141,7 +142,12 @@ def _decide(modeladmin: RowAdmin, request: HttpRequest, row: Any) -> HttpRespons
     match request.POST.get("action"):
         case "push":
             modeladmin.get_queryset(request).filter(pk=row.pk).sync_now()
-            modeladmin.message_user(request, _("Ours is sent now."), messages.SUCCESS)
+            stopped = stopped_by(database())
+            words = _("Ours will be sent.") if stopped else _("Ours is sent now.")
+            modeladmin.message_user(request, words, messages.SUCCESS)
+            if stopped:
+                text = f"{stopped.words} {stopped.advice}"
+                modeladmin.message_user(request, text, messages.WARNING)
         case "take" if may.take:
             if not _take(modeladmin, request, row, request.POST.getlist("field")):
                 return HttpResponseRedirect(modeladmin.row_address("compare", row))
@@ -178,8 +184,13 @@ def _take(modeladmin: RowAdmin, request: HttpRequest, row: Any, names: Sequence[
         return False
     modeladmin.message_user(request, isolated(words), messages.SUCCESS)
     left = [field.name for field in compare(row, remote).fields if _is_left(field)]
-    if left and row.sync_status == Status.SYNCED:
-        words = _("Left as they are, here and there: %s.") % one_line(", ".join(left), TEXT_LENGTH)
+    if left:
+        text = (
+            _("Left as they are, here and there: %s.")
+            if row.sync_status == Status.SYNCED
+            else _("The next push changes there what was not taken: %s.")
+        )
+        words = text % one_line(", ".join(left), TEXT_LENGTH)
         modeladmin.message_user(request, isolated(words), messages.INFO)
     return True
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from conversion_sync.status.verdict.facts import NEXT_DRAIN, Facts
-from conversion_sync.status.verdict.judging import verdict
+from conversion_sync.status.verdict.judging import stop, verdict
 from conversion_sync.status.verdict.stopped import START_A_WORKER
 from conversion_sync.status.verdict.verdict import Tone, Verdict
 
-__all__ = ["NEXT_DRAIN", "START_A_WORKER", "Facts", "Tone", "Verdict", "verdict"]
+__all__ = ["NEXT_DRAIN", "START_A_WORKER", "Facts", "Tone", "Verdict", "stop", "verdict"]

@@ -11,7 +11,7 @@ from conversion_sync.status.verdict.going import for_a_person, on_the_way, troub
 from conversion_sync.status.verdict.stopped import closed, limited, nobody, paused, settings, silent
 from conversion_sync.status.verdict.verdict import Tone, Verdict
 
-__all__ = ["verdict"]
+__all__ = ["stop", "verdict"]
 
 
 def verdict(facts: Facts) -> Verdict:
@@ -22,13 +22,22 @@ def verdict(facts: Facts) -> Verdict:
     return Verdict(Tone.GOOD, _("All is in Conversion."))
 
 
-_JUDGES: Sequence[Callable[[Facts], Verdict | None]] = (
+def stop(facts: Facts) -> Verdict | None:
+    """What stops all, so that what a person has sent waits; None where it is on its way."""
+    return next(filter(None, (judge(facts) for judge in _STOPS)), None)
+
+
+_STOPS: Sequence[Callable[[Facts], Verdict | None]] = (
     settings,
     paused,
     closed,
     nobody,
     silent,
     limited,
+)
+
+_JUDGES: Sequence[Callable[[Facts], Verdict | None]] = (
+    *_STOPS,
     troubled,
     for_a_person,
     on_the_way,

@@ -299,7 +299,7 @@ def test_a_whole_list_is_what_its_filters_and_search_show(admin, two_are_many, q
         assert "None of these rows" in said(admin, answer)
         return
     if found == 1:
-        assert "1 row is sent now" in said(admin, answer)
+        assert "1 row will be sent" in said(admin, answer)
         return
     job = BulkJob.objects.get()
     assert set(jobs.selected(job).values_list("pk", flat=True)) == {row.pk for row in listed}
@@ -333,7 +333,7 @@ def test_a_list_that_the_site_narrows_for_this_person_is_not_left_by_a_job(
     assert not BulkJob.objects.exists()
     rows = list(Contact.objects.order_by("pk"))
     monkeypatch.setattr(perform, "AT_ONCE", 10)
-    assert "3 rows are sent now" in said(admin, act(admin, "sync_now", rows))
+    assert "3 rows will be sent" in said(admin, act(admin, "sync_now", rows))
 
 
 def test_a_filter_that_does_more_than_filter_is_refused(admin, two_are_many, monkeypatch, db):
