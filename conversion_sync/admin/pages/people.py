@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from conversion_sync.admin.lists import contacts
+from conversion_sync.admin.lists import cells, contacts
 from conversion_sync.admin.pages.row_page import RowAdmin
 from conversion_sync.admin.site import address, may_view
 from conversion_sync.models import Company, Contact
@@ -28,7 +28,7 @@ class Person:
     """A contact as its list shows it, its badge, and its page."""
 
     email: SafeString | str
-    name: str
+    name: SafeString | str
     badge: SafeString
     address: str
 
@@ -64,7 +64,7 @@ def people(modeladmin: RowAdmin, request: HttpRequest, company: Company) -> dict
 def _shown(admin: Any, contact: Contact) -> Person:
     return Person(
         contacts.email(contact),
-        f"{contact.first_name} {contact.last_name}".strip(),
+        cells.text(f"{contact.first_name} {contact.last_name}".strip()),
         admin.badge(contact),
         admin.row_address("change", contact),
     )
