@@ -15,7 +15,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,32 +112,39 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
-def _chosen(database: str, options: argparse.Namespace) -> list[Family]:
-    """The families that are measured on this database."""
+def _chosen(database: str, kind: str, options: argparse.Namespace) -> list[str]:
+    """The families of which this database is to have ``counts`` or ``times`` measured."""
     return [
-        family
+        family.name
         for family in FAMILIES
-        if database in (family.quickly_on if options.quick else family.on)
+        if database in _databases(family, kind, options)
         and (family.name in options.only if options.only else not family.is_asked_for)
     ]
 
 
+def _databases(family: Family, kind: str, options: argparse.Namespace) -> tuple[str, ...]:
+    if kind == "counts":
+        return family.counted_on
+    return family.quickly_on if options.quick else family.timed_on
+
+
 def _measured(options: argparse.Namespace) -> Iterator[Figure]:
-    """Measure on one database after the other; where nothing is timed, on all at once."""
-    runs: Iterable[_Run] = (_Run(database, options) for database in options.on)
-    for run in [*runs] if options.counts_only else runs:
+    """What is counted on all databases at once, then what is timed on one after the other."""
+    for run in [_Run(database, "counts", options) for database in options.on]:
         yield from run.figures()
+    if not options.counts_only:
+        for database in options.on:
+            yield from _Run(database, "times", options).figures()
 
 
 class _Run:
     """What is measured on one database, in a process of its own that begins at once."""
 
-    def __init__(self, database: str, options: argparse.Namespace) -> None:
+    def __init__(self, database: str, kind: str, options: argparse.Namespace) -> None:
         self._database, self._process = database, None
-        self._names = [family.name for family in _chosen(database, options)]
+        self._names = _chosen(database, kind, options)
         if self._names and answers(database):
-            kinds = "counts" if options.counts_only else "counts,times"
-            command = ["-m", "benchmarks.inside", database, _size(options), kinds, *self._names]
+            command = ["-m", "benchmarks.inside", database, _size(options), kind, *self._names]
             self._process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=BASE_DIR,
@@ -173,14 +180,14 @@ def _environment(database: str) -> dict[str, str]:
 def _closing(figures: list[Figure], options: argparse.Namespace, seconds: int) -> int:
     """Say what was not measured, and what misses its target; returns the exit status."""
     print(f"\n{len(figures)} figures in {seconds} s; {options.json}")
-    if options.quick and not options.only:
+    if options.quick and not options.only and not options.counts_only:
         left_out = [
             f"{family.name} on {database}"
             for family in FAMILIES
             for database in options.on
-            if database in {*family.on} - {*family.quickly_on} and not family.is_asked_for
+            if database in {*family.timed_on} - {*family.quickly_on} and not family.is_asked_for
         ]
-        print(f"Not in a quick run: {', '.join(left_out)}.")
+        print(f"Not timed in a quick run: {', '.join(left_out)}.")
     for verdict in (Verdict.ABSENT, Verdict.BROKEN, Verdict.KNOWN, Verdict.MISSED):
         for figure in figures:
             if figure.verdict is verdict:

@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Measure the families that the command line names."""
-    database, size, kinds, *names = sys.argv[1:]
+    database, size, kind, *names = sys.argv[1:]
     sizes = {each.name: each for each in (QUICK, USUAL, FULL)}[size]
     import django
 
@@ -28,15 +28,14 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     with database_of_our_own():
         for name in names:
-            for kind in kinds.split(","):
-                for figure in _measured(name, kind, sizes):
-                    print(json.dumps(asdict(replace(figure, database=database))), flush=True)
+            for figure in _measured(name, kind, sizes):
+                print(json.dumps(asdict(replace(figure, database=database))), flush=True)
 
 
 def _measured(name: str, kind: str, sizes: Sizes) -> Iterator[Figure]:
     module = import_module(f"benchmarks.families.{name}")
     try:
-        yield from getattr(module, kind, lambda sizes: ())(sizes)
+        yield from getattr(module, kind)(sizes)
     except Exception as error:  # one that fails never stops the others: the table says it
         traceback.print_exc()
         yield Figure(name, None, note=f"{type(error).__name__}: {error}"[:80], is_broken=True)

@@ -112,14 +112,17 @@ def empty() -> None:
             cursor.execute(sql)
 
 
-def due_contacts(count: int, **columns: Any) -> None:
-    """Have so many new contacts wait to be sent, and no others there.
+def due_contacts(count: int, *, after: int = 0, **columns: Any) -> None:
+    """Have so many new contacts wait to be sent.
 
     Args:
+        after: the number of the last contact that is there, and stays; else none do.
         columns: other columns than they have by themselves.
     """
-    empty()
-    rows = (_short_contact(number) | DUE | NEVER_SENT | columns for number in range(1, count + 1))
+    if not after:
+        empty()
+    numbers = range(after + 1, after + count + 1)
+    rows = (_short_contact(number) | DUE | NEVER_SENT | columns for number in numbers)
     _insert(Contact, rows)
     _settle_in()
 

@@ -90,11 +90,16 @@ class StandIn:
         self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}/api/v1"
         return self
 
+    def answer_after(self, latency: float) -> Report:
+        """Take another latency from now on; returns what has arrived until now."""
+        self._latency = latency
+        return self.report()
+
     def report(self) -> Report:
         """What has arrived since the last report."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write("report\n")
+        self._process.stdin.write(f"{self._latency}\n")
         self._process.stdin.flush()
         said = json.loads(self._process.stdout.readline())
         return Report(
@@ -129,9 +134,10 @@ def sending(url: str, **settings: Any) -> Iterator[None]:
 
 
 class _Noted:
-    """What arrives, until it is reported."""
+    """What arrives, until it is reported; and the seconds that an answer takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, latency: float) -> None:
+        self.latency = latency
         self._lock = threading.Lock()
         self._report, self._emails = Report(), set[str]()
 
@@ -154,22 +160,22 @@ class _Noted:
 def main() -> None:
     """Serve until there is nobody to report to."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=200)
-    noted, latency = _Noted(), float(sys.argv[1])
-    threading.Thread(target=_serve, args=(listener, noted, latency), daemon=True).start()
+    noted = _Noted(float(sys.argv[1]))
+    threading.Thread(target=_serve, args=(listener, noted), daemon=True).start()
     print(listener.getsockname()[1], flush=True)
-    while sys.stdin.readline():
+    while latency := sys.stdin.readline():
+        noted.latency = float(latency)
         print(json.dumps(vars(noted.taken())), flush=True)
 
 
-def _serve(listener: socket.socket, noted: _Noted, latency: float) -> None:
+def _serve(listener: socket.socket, noted: _Noted) -> None:
     while True:
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        args = (connection, noted, latency)
-        threading.Thread(target=_answer_all, args=args, daemon=True).start()
+        threading.Thread(target=_answer_all, args=(connection, noted), daemon=True).start()
 
 
-def _answer_all(connection: socket.socket, noted: _Noted, latency: float) -> None:
+def _answer_all(connection: socket.socket, noted: _Noted) -> None:
     """Answer the calls of a connection until it ends."""
     stream = connection.makefile("rb")
     while stream.readline().strip():
@@ -182,8 +188,8 @@ def _answer_all(connection: socket.socket, noted: _Noted, latency: float) -> Non
         contacts = body.get("contacts")
         emails = None if contacts is None else [item["email"] for item in contacts]
         noted.add(began, length, emails)
-        if latency:
-            time.sleep(latency)
+        if noted.latency:
+            time.sleep(noted.latency)
         connection.sendall(_answer(emails))
 
 

@@ -20,7 +20,8 @@ SHARE = 0.93
 
 def times(sizes: Sizes) -> Iterator[Figure]:
     """Send for some seconds at each latency."""
-    for latency in (0.1, 0.5, 2.0):
+    of_contacts, of_engagements = sizes.latencies
+    for latency in of_contacts:
         rows.due_contacts(int(RATE * sizes.seconds) * BATCH)
         done, report = _send(latency)
         name = f"contacts at the ceiling, {_ms(latency)} ms of latency, {sizes.seconds:g} s"
@@ -33,7 +34,7 @@ def times(sizes: Sizes) -> Iterator[Figure]:
             at_least=True,
         )
         yield _processor(name, done)
-    for latency in (0.3, 2.0):
+    for latency in of_engagements:
         rows.due_engagements(int(RATE * sizes.seconds))
         done, report = _send(latency)
         yield Figure(

@@ -29,6 +29,8 @@ from conversion_sync.queues.wake import wake
 from project.processes import HOST, Program, Together, free_port
 
 RATE = 10
+#: Contacts that have arrived, one of which is edited.
+FEW = 20
 #: Seconds of latency while rows are loaded; none while nothing else waits.
 LATENCY = 0.1
 START_SECONDS, EDIT_SECONDS = 60.0, 30.0
@@ -36,24 +38,24 @@ START_SECONDS, EDIT_SECONDS = 60.0, 30.0
 
 def times(sizes: Sizes) -> Iterator[Figure]:
     """Edit while nothing else waits, and while very many rows are being sent."""
-    rows.arrived_contacts(20)
-    with _site(0.0) as site:
-        seconds = _edit(site, 1, sizes.edits)
-    p50, p95 = _cuts(seconds)
-    beside = f"{len(seconds)} edits, at most {max(seconds):.2f} s"
+    rows.arrived_contacts(FEW)
+    with StandIn() as server, _site(server) as site:
+        idle = _edit(site, sizes.edits)
+        server.answer_after(LATENCY)
+        rows.due_contacts(sizes.loading, after=FEW)
+        wake("default")
+        loaded = _edit(site, sizes.edits)
+        left = Contact.unmarked.filter(sync_status="PENDING").count()
+    p50, p95 = _cuts(idle)
+    beside = f"{len(idle)} edits, at most {max(idle):.2f} s"
     yield Figure("edit to arrival, idle, p50", p50, "s", beside, 0.3)
     yield Figure("edit to arrival, idle, p95", p95, "s", beside, 0.6)
-
-    rows.due_contacts(sizes.loading)
-    with _site(LATENCY) as site:
-        seconds = _edit(site, 1, sizes.edits)
-    left = Contact.unmarked.filter(sync_status="PENDING").count()
-    p50, p95 = _cuts(seconds)
+    p50, p95 = _cuts(loaded)
     yield Figure(
         f"edit to arrival while {sizes.loading:,} rows are loaded, 100 ms of latency, p95",
         p95,
         "s",
-        f"{len(seconds)} edits, p50 {p50:.2f} s, at most {max(seconds):.2f} s",
+        f"{len(loaded)} edits, p50 {p50:.2f} s, at most {max(loaded):.2f} s",
         1.0,
         note=f"{left:,} rows still waited at the end",
     )
@@ -65,12 +67,11 @@ def _cuts(seconds: list[float]) -> tuple[float, float]:
 
 
 @contextmanager
-def _site(latency: float) -> Iterator[str]:
+def _site(server: StandIn) -> Iterator[str]:
     """The site and its q cluster, sending to a server. Yields the address of the admin."""
     port = free_port()
     with (
         tempfile.TemporaryDirectory() as folder,
-        StandIn(latency) as server,
         sending(server.url, RATE_LIMIT=RATE, QUEUE="django_q"),
         # Each is stopped by its process id; of the cluster only the main process.
         Together(_programs(folder, port), os.environ) as together,
@@ -98,8 +99,9 @@ def _programs(folder: str, port: int) -> list[Program]:
     ]
 
 
-def _edit(admin: str, pk: int, edits: int) -> list[float]:
-    """Edit the contact. Returns the seconds of each edit."""
+def _edit(admin: str, edits: int) -> list[float]:
+    """Edit a contact. Returns the seconds of each edit."""
+    pk = 1
     password = secrets.token_urlsafe(12)
     get_user_model().objects.filter(username="editor").delete()
     get_user_model().objects.create_superuser("editor", "editor@site.example", password)

@@ -28,7 +28,7 @@ from conversion_sync.queues.wake import wake
 
 SINGLES = 100
 #: Rounds of what takes long, and of a single save, for each round of the run.
-FEW_TIMES, MANY_TIMES = 3, 60
+FEW_TIMES, MANY_TIMES = 2, 60
 
 #: MariaDB looks for a standing opt-out by a statement of its own, in a transaction, and whether the
 #: request for a drain is there; the others do so in the statement that writes.
@@ -106,7 +106,7 @@ def _in_turns(case: Case, plain: Any, rounds: int) -> tuple[float, float]:
     Whatever else the machine does comes on top, so that the lower times are the truer ones.
     """
     seconds: dict[Any, list[float]] = {plain: [], Contact: []}
-    for number in range(max(2, rounds)):
+    for number in range(max(3, rounds)):
         for model in (plain, Contact) if number % 2 else (Contact, plain):
             seconds[model].append(_timed(case, model))
     first, second = (statistics.quantiles(each, n=4)[0] for each in seconds.values())

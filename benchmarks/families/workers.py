@@ -19,25 +19,25 @@ SHARE = 0.93
 
 def counts(sizes: Sizes) -> Iterator[Figure]:
     """Four workers at once: what arrived twice, and what the database refused."""
+    contacts, _ = sizes.worked
     deadlocks = _deadlocks()
-    report, _ = _send(4, sizes.worked, RATE_LIMIT=100_000)
-    yield _count("contacts that four workers sent twice", report.twice, sizes.worked)
-    yield _count(
-        "contacts that four workers did not send", sizes.worked - report.rows, sizes.worked
-    )
-    yield _count("deadlocks of four workers", _deadlocks() - deadlocks, sizes.worked)
+    report, _ = _send(4, contacts, RATE_LIMIT=100_000)
+    yield _count("contacts that four workers sent twice", report.twice, contacts)
+    yield _count("contacts that four workers did not send", contacts - report.rows, sizes.worked)
+    yield _count("deadlocks of four workers", _deadlocks() - deadlocks, contacts)
 
 
 def times(sizes: Sizes) -> Iterator[Figure]:
     """One, two, four and eight with the limit lifted; four at the ceiling."""
+    contacts, numbers = sizes.worked
     alone = 0.0
-    for workers in (1, 2, 4, 8):
-        _, seconds = _send(workers, sizes.worked, RATE_LIMIT=100_000)
-        rate = sizes.worked / seconds
+    for workers in (1, *numbers):
+        _, seconds = _send(workers, contacts, RATE_LIMIT=100_000)
+        rate = contacts / seconds
         alone = alone or rate
         if workers > 1:
             yield Figure(
-                f"{workers} workers, {sizes.worked:,} contacts, limit lifted, over one",
+                f"{workers} workers, {contacts:,} contacts, limit lifted, over one",
                 rate / alone,
                 "times",
                 f"{rate:,.0f} rows/s; one: {alone:,.0f} rows/s",
