@@ -105,11 +105,8 @@ def values(number: int) -> dict[str, str]:
 def empty() -> None:
     """Remove all rows."""
     tables = [model._meta.db_table for model in SHARES]
-    for sql in connection.ops.sql_flush(
-        no_style(), tables, reset_sequences=True, allow_cascade=True
-    ):
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
+    flush = connection.ops.sql_flush(no_style(), tables, reset_sequences=True, allow_cascade=True)
+    connection.ops.execute_sql_flush(flush)
 
 
 def due_contacts(count: int, *, after: int = 0, **columns: Any) -> None:

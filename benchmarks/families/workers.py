@@ -23,7 +23,7 @@ def counts(sizes: Sizes) -> Iterator[Figure]:
     deadlocks = _deadlocks()
     report, _ = _send(4, contacts, RATE_LIMIT=100_000)
     yield _count("contacts that four workers sent twice", report.twice, contacts)
-    yield _count("contacts that four workers did not send", contacts - report.rows, sizes.worked)
+    yield _count("contacts that four workers did not send", contacts - report.rows, contacts)
     yield _count("deadlocks of four workers", _deadlocks() - deadlocks, contacts)
 
 
