@@ -199,8 +199,8 @@ EXPLANATIONS: Mapping[str, Explanation] = {
 }
 
 _IN_DOUBT = _(
-    "It is not sent again by itself: look in Conversion whether it arrived, then choose “Resend” "
-    "or “Mark as sent”."
+    "It is not sent again by itself: look in Conversion whether that arrived, then choose "
+    "“Resend” or “Mark as sent”."
 )
 
 _UNKNOWN = _("Retry; if it comes again, ask Conversion's support, with the code and the message.")
