@@ -15,6 +15,8 @@ class ApiGate(Singleton):
     """Whether, and how fast, the API may be called now; shared by all processes."""
 
     next_slot_at = InstantField(_("next slot at"), null=True)
+    # Seconds from each of the last slots to the next one, the earliest first.
+    taken = models.JSONField(_("slots taken"), default=list, blank=True)
     blocked_until = InstantField(_("blocked until"), null=True)
     blocked_reason = models.CharField(_("blocked because"), max_length=255, blank=True)
     faults = models.PositiveIntegerField(_("faults in a row"), default=0)

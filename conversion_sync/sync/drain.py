@@ -103,6 +103,7 @@ def drain(
             logger.exception("Nothing can be sent: see the checks of conversion_sync.")
             go_on = steps.finish(run)
         run.settle_at_last()
+        turns.loop.give_back()
     finally:
         turns.loop.close()
         beat = {"finished_at": DbNow(), "turn": turns.next, "rows": run.rows, "calls": run.made}

@@ -1,11 +1,12 @@
 """A process that sends for a while, as one of several; run by test_rate.py.
 
 It says that it is ready, waits for a line, sends for so many seconds, and says how many calls it
-has made.
+has made, and when the first byte of each was sent, by the clock that all processes have.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
@@ -43,10 +44,27 @@ def takes(seconds: float) -> int:
     return calls
 
 
+def note_first_bytes() -> list[float]:
+    """Have it noted when the first byte of each call is about to be sent."""
+    from conversion_sync.api.calls import Call, Phase
+
+    moments, real = list[float](), Call.enter
+
+    def enter(self: Call, phase: Phase) -> None:
+        is_first = phase is Phase.SENDING and self.phase is not Phase.SENDING
+        real(self, phase)
+        if is_first:
+            moments.append(time.monotonic())
+
+    Call.enter = enter  # type: ignore[method-assign]  # in this process alone
+    return moments
+
+
 if __name__ == "__main__":
     django.setup()
+    begun = note_first_bytes()
     how, duration = {"drains": drains, "takes": takes}[sys.argv[1]], float(sys.argv[2])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    sys.stdout.write(f"{how(duration)}\n")
+    sys.stdout.write(json.dumps([how(duration), begun]) + "\n")

@@ -22,8 +22,9 @@ from conversion_sync.sync import remote
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer, NoSlot, SlotsNeeded
 from conversion_sync.sync.gate import BREAKER, Gate
-from conversion_sync.sync.loop import Loop, Running, perform
+from conversion_sync.sync.loop import Loop, Running, call, perform
 from conversion_sync.sync.loop.call import CallSlot
+from conversion_sync.sync.loop.slots import AHEAD
 from conversion_sync.sync.remote import client
 from conversion_sync.sync.run import PROBE, Run
 from conversion_sync.sync.transactions import CallInTransaction
@@ -32,6 +33,9 @@ from tests.kit import MINUTE, PROMPT, SECOND, wait_until
 pytestmark = pytest.mark.django_db
 
 NOBODY = "nobody@x.example"
+
+#: Seconds: more than any test takes.
+LONG = 600.0
 
 
 @pytest.fixture
@@ -152,7 +156,11 @@ def test_an_endpoint_that_says_nothing_is_noted_but_not_for_a_probe(conversion, 
     assert isinstance(running[0].result[0].error, NoAnswer)
 
 
-def test_what_is_raised_at_the_end_of_one_delivery_costs_no_other_its_answers(conversion, run):
+def test_what_is_raised_at_the_end_of_one_delivery_costs_no_other_its_answers(
+    conversion, run, monkeypatch
+):
+    # Else, on a busy machine, one of them may wait for another slot.
+    monkeypatch.setattr(call, "TOO_LATE", LONG)
     ended = list[Running]()
 
     def on_end(running: Running) -> None:
@@ -163,8 +171,8 @@ def test_what_is_raised_at_the_end_of_one_delivery_costs_no_other_its_answers(co
     loop = Loop(run, on_end)
     for name in "ab":
         loop.start(Running(name, ask()))
-    while loop._calls._answered.qsize() < 2:
-        loop.serve()  # a call that came too late waits for another slot
+    while loop._calls._heard.qsize() < 2:
+        loop.serve()
         time.sleep(0.01)
     with pytest.raises(OperationalError):
         loop.take_in(1)
@@ -192,10 +200,52 @@ def test_a_slot_that_is_too_late_is_taken_anew(conversion, run, monkeypatch):
         yield Calls([api.get_contact(NOBODY)])
 
     monkeypatch.setattr(Gate, "take", take)
-    perform(run, delivery(0))
+    with monkeypatch.context() as patch:
+        # However busy the machine is.
+        patch.setattr(call, "TOO_LATE", LONG)
+        perform(run, delivery(0))
     assert len(taken) == 1
-    perform(run, delivery(0.1))
-    assert (len(taken), run.made) == (3, 2)
+    perform(run, delivery(AHEAD + 0.1))
+    # On a busy machine the other one may be too late, too.
+    assert len(taken) >= 3
+    assert run.made == 2
+
+
+def test_a_call_that_is_too_late_is_heard_of_at_once(conversion, run, monkeypatch):
+    """Not when the loop looks again, or when another call is answered."""
+    late: list[float] = []
+    real = CallSlot.wait
+
+    def wait(slot: CallSlot) -> None:
+        slot._slot = slot._slot._replace(at=slot._slot.at - 1.0)
+        late.append(time.monotonic())
+        real(slot)
+
+    monkeypatch.setattr(CallSlot, "wait", wait)
+    loop, running = Loop(run), Running("a", ask())
+    loop.start(running)
+    while not late:
+        loop.serve()
+    loop._calls.wait(LONG)
+    assert len(loop._calls.newly_late()) == 1
+    loop.close()
+
+
+def test_slots_that_nothing_has_begun_in_are_given_back(conversion, settings, run):
+    """Those of a drain that ends, and those that passed."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 10}
+
+    def delivery() -> Delivery[None]:
+        yield SlotsNeeded(9)
+
+    loop, running = Loop(run), Running("a", delivery())
+    loop.start(running)
+    finish(loop, [running])
+    free_at = ApiGate.objects.get().next_slot_at
+    loop.give_back()
+    assert ApiGate.objects.get().next_slot_at < free_at - 0.7 * SECOND
+    loop.give_back()
+    loop.close()
 
 
 def most_in_a_second(moments: Sequence[float]) -> int:
@@ -250,7 +300,7 @@ def test_what_comes_too_late_is_not_sent_where_the_gate_has_been_shut(
         real(slot)
 
     def serve_paused(loop: Loop) -> float:
-        if not loop._calls._asked.empty():
+        if loop._calls._late:
             Gate().pause("Ann")
         return serve(loop)
 

@@ -17,7 +17,7 @@ from conversion_sync.models import Contact
 from conversion_sync.sync.drain import drain
 from conversion_sync.sync.gate import gate
 from conversion_sync.sync.kinds import base
-from conversion_sync.sync.loop import call, slots
+from conversion_sync.sync.loop import call
 from tests.kit import contact
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,6 @@ LONG = 600.0
 @pytest.fixture
 def _on_an_idle_machine(monkeypatch):
     """Nothing is done once more because this machine is busy: no slot, no look, no report."""
-    monkeypatch.setattr(slots, "LATE", LONG)
     monkeypatch.setattr(call, "TOO_LATE", LONG)
     monkeypatch.setattr(base, "STALE", LONG)
     monkeypatch.setattr(gate, "SUCCESS_STANDS", LONG)

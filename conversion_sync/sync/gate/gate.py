@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from conversion_sync import signals
@@ -13,8 +14,9 @@ from conversion_sync.models.api_gate import ApiGate
 from conversion_sync.models.clock import DbNow, believed, db_now
 from conversion_sync.sync.gate.closure import Closure, lift, take_probe
 from conversion_sync.sync.gate.learning import answered, fault, limited
-from conversion_sync.sync.gate.margin import margin
-from conversion_sync.sync.gate.slots import Refusal, Slots, farthest_slot, interval_of
+from conversion_sync.sync.gate.margin import NARROWEST, margin
+from conversion_sync.sync.gate.pace import Pace, pace_of
+from conversion_sync.sync.gate.slots import Refusal, Slots, farthest_slot
 from conversion_sync.sync.gate.state import BREAKER, PROBING, GateState, fingerprint, state_of
 from conversion_sync.sync.outcomes import Effect, effect
 from conversion_sync.sync.transactions import short_transaction
@@ -24,6 +26,9 @@ __all__ = ["Gate"]
 #: Seconds for which a success that was written stands for those that follow.
 SUCCESS_STANDS = 1.0
 
+#: Seconds for which a slot that was given can be given back; how far apart two readings of one are.
+REMEMBERED, SAME = 10.0, 0.000_01
+
 
 class Gate:
     """The one row that all processes ask before they call."""
@@ -32,29 +37,43 @@ class Gate:
         self.using = using
         self._is_clear = False
         self._success_at: float | None = None
+        self._given = dict[float, float]()
 
-    def take(self, count: int = 1, *, within: float = 0.0) -> Slots | Refusal:
+    def take(
+        self,
+        count: int = 1,
+        *,
+        within: float = 0.0,
+        ahead: float = 0.0,
+        width: float = 0.0,
+        unused: Sequence[float] = (),
+    ) -> Slots | Refusal:
         """Reserve the next slots. The caller sleeps until them, outside of any transaction.
 
         Args:
             count: how many calls.
             within: seconds that the caller can wait for the first one.
+            ahead: seconds before which the caller can't begin.
+            width: seconds by which each call may begin later than its time.
+            unused: slots that were taken here before, and in which nothing has begun: they are
+                given back.
         """
         with short_transaction(self.using):
             row = ApiGate.load(self.using, lock=True)
-            now = db_now(self.using)
+            now, moment = db_now(self.using), time.monotonic()
             self._is_clear = not (row.faults or row.limits or row.blocked_until)
             if refusal := _refusal(row, now):
                 return refusal
-            first = max(now, believed(row.next_slot_at, now, farthest_slot()) or now)
-            wait = (first - now).total_seconds()
+            pace = _pace(row, now)
+            recent, earliest = self._recent(row, pace, now, unused)
+            earliest = max(earliest, now.timestamp() + ahead)
+            slots = [pace.add(recent, earliest, width) for _ in range(count)]
+            wait = slots[0] - now.timestamp()
             # Further ahead nobody reserves: else nobody could tell that the clock was set back.
-            if wait > min(within, conf.drain_seconds):
+            if wait > max(ahead, min(within, conf.drain_seconds)):
                 return Refusal(wait)
             probe = row.faults >= BREAKER
-            interval = interval_of(margin(row.extra_margin, row.widened_at, now))
-            after = first + datetime.timedelta(seconds=count * interval)
-            changes: dict[str, Any] = {"next_slot_at": after}
+            changes: dict[str, Any] = _written(recent, pace)
             if probe:
                 # The others wait for what comes of this probe.
                 changes["blocked_until"] = now + datetime.timedelta(
@@ -62,8 +81,20 @@ class Gate:
                 )
                 changes["blocked_reason"] = PROBING
             ApiGate.write(self.using, **changes)
-        start = time.monotonic() + wait
-        return Slots([start + index * interval for index in range(count)], probe)
+        # On this process's clock, as it was when the database told the time.
+        times = [moment + (slot - now.timestamp()) for slot in slots]
+        stamps = [slot + width for slot in slots]
+        self._remember(dict(zip(times, stamps, strict=True)), moment)
+        return Slots(times, probe, width)
+
+    def give_back(self, unused: Sequence[float]) -> None:
+        """Let others have slots that were taken here, and in which nothing has begun."""
+        with short_transaction(self.using):
+            row = ApiGate.load(self.using, lock=True)
+            now = db_now(self.using)
+            pace = _pace(row, now)
+            recent, _ = self._recent(row, pace, now, unused)
+            ApiGate.write(self.using, **_written(recent, pace))
 
     def report(self, error: ConversionError | None) -> None:
         """Learn from the end of a call; None is a success.
@@ -152,9 +183,44 @@ class Gate:
         at = self._success_at
         return self._is_clear and at is not None and now - at < SUCCESS_STANDS
 
+    def _recent(
+        self, row: ApiGate, pace: Pace, now: datetime.datetime, unused: Sequence[float]
+    ) -> tuple[list[float], float]:
+        """The slots that bear on the next one, and when that may be at the earliest.
+
+        Both are in seconds of the epoch.
+        """
+        free_at = believed(row.next_slot_at, now, farthest_slot())
+        if free_at is None:
+            return pace.recent((), now.timestamp()), 0.0
+        taken = [free_at.timestamp() - before for before in row.taken]
+        back = [self._given[slot] for slot in unused if slot in self._given]
+        kept = [slot for slot in taken if not any(abs(slot - each) < SAME for each in back)]
+        return pace.recent(kept, now.timestamp()), 0.0 if taken else free_at.timestamp()
+
+    def _remember(self, given: dict[float, float], now: float) -> None:
+        """Keep which slots were given here, as long as they can be given back."""
+        kept = {slot: stamp for slot, stamp in self._given.items() if slot > now - REMEMBERED}
+        self._given = kept | given
+
     def _row(self) -> ApiGate:
         """The row as it is, or as it would be made."""
         return ApiGate.only(self.using).first() or ApiGate()
+
+
+def _pace(row: ApiGate, now: datetime.datetime) -> Pace:
+    now_wide = margin(row.extra_margin, row.widened_at, now)
+    # The API has counted otherwise than this: nothing is made up for.
+    return pace_of(now_wide, evenly=now_wide > NARROWEST)
+
+
+def _written(recent: Sequence[float], pace: Pace) -> dict[str, Any]:
+    """The columns that say which slots were taken, the earliest first, and when the next one is."""
+    free_at = pace.add([*recent], recent[-1]) if recent else 0.0
+    return {
+        "next_slot_at": datetime.datetime.fromtimestamp(free_at, datetime.UTC),
+        "taken": [round(free_at - slot, 6) for slot in recent],
+    }
 
 
 def _refusal(row: ApiGate, now: datetime.datetime) -> Refusal | None:

@@ -7,7 +7,7 @@ import datetime
 __all__ = ["WIDEST", "margin", "widened"]
 
 #: Shares of the time between two calls: the margin as it is, and the widest.
-NARROWEST, WIDEST = 0.15, 0.6
+NARROWEST, WIDEST = 0.05, 0.6
 
 #: What the first 429 adds; each further one doubles what is there, and adds as much again.
 WIDENING = 0.1

@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 from conversion_sync.conf import conf
 from conversion_sync.sync.gate.margin import WIDEST
+from conversion_sync.sync.gate.pace import interval_of, leeway
 
-__all__ = ["Refusal", "Slots", "farthest_slot", "interval_of"]
+__all__ = ["LATE", "WIDEST_SLOT", "Refusal", "Slots", "farthest_slot"]
 
-#: Seconds after which a slot is too late to be used.
-LATE = 0.05
+#: Seconds after which a slot is too late to be used: what is left of the margin is for the network,
+#: and for clocks that are read a moment apart.
+LATE = 0.01
+
+#: Seconds: the most by which a call may begin later than its slot says.
+WIDEST_SLOT = 0.25
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,12 @@ class Slots:
 
     Attributes:
         probe: the breaker is open, and the first call has to be a harmless one.
+        width: seconds by which each call may begin later than its time.
     """
 
     times: list[float] = field(default_factory=list)
     probe: bool = False
+    width: float = 0.0
 
     def wait(self, index: int = 0) -> float:
         """Sleep until the slot. Returns for how many seconds."""
@@ -43,14 +50,11 @@ class Slots:
 
         A probe crowds none: nobody else may call.
         """
-        return not self.probe and time.monotonic() > self.times[index] + LATE
+        may_be_late = self.width + leeway() + LATE
+        return not self.probe and time.monotonic() > self.times[index] + may_be_late
 
 
 def farthest_slot() -> float:
     """Seconds: no slot that was reserved lies further ahead."""
-    return conf.drain_seconds + (max(conf.concurrency, conf.rate_limit) + 1) * interval_of(WIDEST)
-
-
-def interval_of(margin: float) -> float:
-    """Seconds between two slots, so that no second at the server holds more than the rate."""
-    return (1.0 + margin) / conf.rate_limit
+    steps = conf.concurrency + max(1.0, conf.rate_limit) + 1
+    return conf.drain_seconds + steps * interval_of(WIDEST) + conf.concurrency * WIDEST_SLOT

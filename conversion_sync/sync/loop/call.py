@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from conversion_sync.api import Client, NoAnswer, NotSent, Withheld
 from conversion_sync.api.request import Answer, Request
 from conversion_sync.conf import conf
+from conversion_sync.sync.gate import LATE
 from conversion_sync.sync.leases import Lease
 
-__all__ = ["TICK", "CallSlot", "SlotInbox", "is_silent", "make_call"]
-
-#: Where a call is told when its next slot is; None: it has none.
-SlotInbox: TypeAlias = "SimpleQueue[float | None]"
+__all__ = ["TICK", "CallSlot", "LateCall", "Slot", "is_silent", "make_call"]
 
 #: Seconds after which ``stop`` is asked again, whatever is waited for.
 TICK = 0.2
@@ -23,28 +22,53 @@ TICK = 0.2
 #: Seconds before its slot at which a call connects: it begins when its slot has come.
 CONNECTING = 0.3
 
-#: Seconds after its slot at which a call would meet others: the gate's slots are further apart than
-#: that in all, and the network needs the rest.
-TOO_LATE = 0.1
+#: Seconds after its slot at which a call could meet others, and takes another one.
+TOO_LATE = LATE
 
 #: Said of a call that was not made because of what came of another one.
 SETBACK = "Another call was refused meanwhile; it comes again."
+
+
+class Slot(NamedTuple):
+    """When a call may begin, on the monotonic clock.
+
+    Attributes:
+        width: seconds by which it may be later than ``at``.
+    """
+
+    at: float
+    width: float = 0.0
+
+    def is_late(self, now: float) -> bool:
+        """Whether the slot has passed, so that a call would crowd later ones."""
+        return now > self.at + self.width + TOO_LATE
+
+
+class LateCall(NamedTuple):
+    """A call that came too late for its slot.
+
+    Attributes:
+        slot: in which nothing has begun.
+        inbox: where it waits to be told when its next slot is; None: it has none.
+    """
+
+    slot: Slot
+    inbox: SimpleQueue[Slot | None]
 
 
 class CallSlot:
     """When a call may begin, as its own thread sees it.
 
     Args:
-        slot: on the monotonic clock.
         setback: set when no further call may be made: another was answered so, or the loop answer.
-        asked: who comes too late asks there for another slot; None: it may be late.
+        ask: how a call that is too late asks for another slot; None: it may be late.
     """
 
     def __init__(
-        self, slot: float, setback: threading.Event, asked: SimpleQueue[SlotInbox] | None
+        self, slot: Slot, setback: threading.Event, ask: Callable[[LateCall], None] | None
     ) -> None:
         self.setback = setback
-        self._slot, self._asked = slot, asked
+        self._slot, self._ask = slot, ask
 
     def comes_soon(self) -> bool:
         """Wait until it is time to connect. Returns whether the call may still be made."""
@@ -59,16 +83,16 @@ class CallSlot:
         while True:
             if self._is_set_back(0.0):
                 raise Withheld(SETBACK)
-            if self._asked is None or time.monotonic() <= self._slot + TOO_LATE:
+            if self._ask is None or not self._slot.is_late(time.monotonic()):
                 return
-            self._slot = self._another(self._asked)
+            self._slot = self._another(self._ask)
 
     def _is_set_back(self, ahead: float) -> bool:
-        return self.setback.wait(max(0.0, self._slot - ahead - time.monotonic()))
+        return self.setback.wait(max(0.0, self._slot.at - ahead - time.monotonic()))
 
-    def _another(self, asked: SimpleQueue[SlotInbox]) -> float:
-        inbox: SlotInbox = SimpleQueue()
-        asked.put(inbox)
+    def _another(self, ask: Callable[[LateCall], None]) -> Slot:
+        inbox = SimpleQueue[Slot | None]()
+        ask(LateCall(self._slot, inbox))
         while not self.setback.is_set():
             try:
                 slot = inbox.get(timeout=TICK)

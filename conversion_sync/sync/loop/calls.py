@@ -17,7 +17,7 @@ from conversion_sync.sync.call_log import log_calls
 from conversion_sync.sync.deliveries import Calls, LoggedAnswer
 from conversion_sync.sync.error_text import is_of_the_database
 from conversion_sync.sync.leases import HELD_TOO_LONG
-from conversion_sync.sync.loop.call import TICK, CallSlot, SlotInbox, is_silent, make_call
+from conversion_sync.sync.loop.call import TICK, CallSlot, LateCall, Slot, is_silent, make_call
 from conversion_sync.sync.loop.running import Running, carries_rows, is_probe
 from conversion_sync.sync.outcomes import success
 from conversion_sync.sync.remote import client
@@ -38,11 +38,10 @@ class CallsInFlight:
         self._run = run
         self._calling: list[Running] = []
         self._setback = threading.Event()
-        self._answered = SimpleQueue[_Answered]()
+        self._heard = SimpleQueue[_Answered | LateCall]()
         self._complete = deque[Running]()
         self._partly: list[tuple[Running, Sequence[int]]] = []
-        self._asked = SimpleQueue[SlotInbox]()
-        self._late = deque[SlotInbox]()
+        self._late: list[LateCall] = []
         self._workers = Workers()
 
     def close(self) -> None:
@@ -58,7 +57,7 @@ class CallsInFlight:
         """How many calls are on their way, of all deliveries or of those of one name."""
         return sum(each.in_flight for each in self._calling if name in (None, each.name))
 
-    def begin(self, running: Running, step: Calls, slots: Sequence[float]) -> None:
+    def begin(self, running: Running, step: Calls, slots: Sequence[Slot]) -> None:
         """Make the calls of a step, each in its slot.
 
         Raises:
@@ -77,8 +76,8 @@ class CallsInFlight:
             if late and not late.isdisjoint(step.pks[index]):
                 self._end_unsent(running, index, Withheld(HELD_TOO_LONG))
                 continue
-            asked = None if running.crowds_nobody else self._asked
-            slot = CallSlot(slots[index], self._setback, asked)
+            ask = None if running.crowds_nobody else self._heard.put
+            slot = CallSlot(slots[index], self._setback, ask)
             call = partial(make_call, api, request, slot, lease)
             job = partial(self._call, call, running, index)
             try:
@@ -87,11 +86,10 @@ class CallsInFlight:
                 logger.warning("A call was not made.", exc_info=True)
                 self._end_unsent(running, index, NotSent("No thread could be started."))
 
-    def late(self) -> deque[SlotInbox]:
-        """Those that came too late for their slot, and wait to be told of another one."""
-        while not self._asked.empty():
-            self._late.append(self._asked.get())
-        return self._late
+    def newly_late(self) -> list[LateCall]:
+        """Those that came too late for their slot, and wait to be told of another; each once."""
+        late, self._late = self._late, []
+        return late
 
     def hold_back(self) -> None:
         """Let what has its slot, and was not sent yet, not be sent."""
@@ -99,19 +97,21 @@ class CallsInFlight:
         self._setback = threading.Event()
 
     def wait(self, timeout: float) -> list[ConversionError | None]:
-        """Wait for answers for so many seconds, and keep what has come.
+        """Wait for answers for so many seconds, and keep what has come, and who is late.
 
         Returns:
             How the calls ended, as far as that tells anything of the channel.
         """
-        came: list[_Answered] = []
+        heard: list[_Answered | LateCall] = []
         timeout = 0.0 if self._complete else timeout
         try:
-            came.append(self._answered.get(timeout=max(0.0, min(timeout, TICK))))
+            heard.append(self._heard.get(timeout=max(0.0, min(timeout, TICK))))
             while True:
-                came.append(self._answered.get_nowait())
+                heard.append(self._heard.get_nowait())
         except Empty:
             pass
+        self._late += [each for each in heard if isinstance(each, LateCall)]
+        came = [each for each in heard if not isinstance(each, LateCall)]
         return self._hear(came) if came else []
 
     def settle_singles(self) -> None:
@@ -149,10 +149,10 @@ class CallsInFlight:
         except BaseException as error:  # the edge of the thread: the row records it
             logger.exception("A call failed by a mistake of this program.")
             answer = Answer(None, Bug(repr(error)), None)
-        self._answered.put((running, index, answer))
+        self._heard.put((running, index, answer))
 
     def _end_unsent(self, running: Running, index: int, error: ConversionError) -> None:
-        self._answered.put((running, index, Answer(None, error, None)))
+        self._heard.put((running, index, Answer(None, error, None)))
 
     def _hear(self, came: Sequence[_Answered]) -> list[ConversionError | None]:
         """Keep the answers, before anything is done about them.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
 from conversion_sync.sync.deliveries import Calls, Delivery, NoSlot, SlotsNeeded
-from conversion_sync.sync.gate import Slots
-from conversion_sync.sync.loop.call import TICK
+from conversion_sync.sync.gate import Slots, is_fast
+from conversion_sync.sync.loop.call import TICK, LateCall, Slot
 from conversion_sync.sync.loop.calls import CallsInFlight
 from conversion_sync.sync.loop.running import Running, slots_of
 from conversion_sync.sync.loop.slots import AHEAD, ReservedSlots
@@ -20,6 +21,10 @@ from conversion_sync.sync.run import Run, ask_for_nobody
 from conversion_sync.sync.transactions import CallInTransaction
 
 __all__ = ["Loop"]
+
+#: Seconds in which the answer to what has gone on may come, before another delivery has the next
+#: slot, where each of them counts.
+NEXT = 0.05
 
 
 class Loop:
@@ -40,10 +45,15 @@ class Loop:
         self._waiting: list[Running] = []
         self._probing: Running | None = None
         self._slots, self._calls = ReservedSlots(run), CallsInFlight(run)
+        self._late = deque[LateCall]()
 
     def close(self) -> None:
         """Let no further call begin, and no thread stay: whatever has ended the loop."""
         self._calls.close()
+
+    def give_back(self) -> None:
+        """Let others have the slots that were reserved and are not used."""
+        self._slots.give_back()
 
     def is_busy(self) -> bool:
         """Whether any delivery is under way."""
@@ -66,8 +76,11 @@ class Loop:
         self._go_on(running, partial(next, running.delivery))
 
     def serve(self) -> float:
-        """Let those go on for which a slot has come. Returns seconds until it is time for more."""
-        wait = self._serve_late()
+        """Let those go on for which a slot has come. Returns seconds until it is time for more.
+
+        Where any has gone on that is soon: another delivery may have the next slot.
+        """
+        wait, pause = self._serve_late(), TICK
         if wait is not None:
             return wait
         while self._waiting and self._probing is None:
@@ -88,13 +101,14 @@ class Loop:
             if wait > AHEAD:
                 return wait - AHEAD
             self._waiting.remove(running)
+            pause = TICK if is_fast() else NEXT
             if isinstance(running.step, Calls):
                 slots = self._slots.use(slots_of(running.step))
                 self._begin(running, running.step, slots)
             else:
                 running.has_begun = True
                 self._go_on(running, partial(running.delivery.send, ()), has_slots=True)
-        return TICK
+        return pause
 
     def _serve_late(self) -> float | None:
         """Give another slot to calls that were too late for theirs, before all others.
@@ -102,13 +116,16 @@ class Loop:
         Returns:
             Seconds until it is time for more; None: no such call waits.
         """
-        late = self._calls.late()
+        late = self._late
+        for call in self._calls.newly_late():
+            self._slots.missed(call.slot)
+            late.append(call)
         while late and self._probing is None:
             try:
                 wait = self._have_slots(1)
             except (NoSlot, ConfigurationError, CallInTransaction) as error:
                 while late:
-                    late.popleft().put(None)
+                    late.popleft().inbox.put(None)
                 if isinstance(error, NoSlot):
                     self._refuse(error)
                 return None
@@ -117,7 +134,7 @@ class Loop:
             if wait > AHEAD:
                 return wait - AHEAD
             [slot] = self._slots.use(1)
-            late.popleft().put(slot)
+            late.popleft().inbox.put(slot)
         return None
 
     def _has_room(self, running: Running) -> bool:
@@ -151,7 +168,7 @@ class Loop:
         if closure is None:
             return
         # Nobody else may call: this crowds nothing.
-        probe = self._probe([time.monotonic()])
+        probe = self._probe([Slot(time.monotonic())])
         while not probe.has_ended:
             self.take_in(TICK)
         if probe.result in (Effect.OK, Effect.ANSWERED):
@@ -168,7 +185,7 @@ class Loop:
         """
         wait = self._slots.reserve(count)
         if isinstance(wait, Slots):
-            self._probe(wait.times)
+            self._probe([Slot(at) for at in wait.times])
             return None
         return wait
 
@@ -180,7 +197,7 @@ class Loop:
         for running in waiting:
             self._throw(running, no_slot)
 
-    def _probe(self, slots: list[float]) -> Running:
+    def _probe(self, slots: list[Slot]) -> Running:
         """Have a harmless call made before any other."""
         probe = Running("", _probe(), crowds_nobody=True)
         self._probing = probe
@@ -237,7 +254,7 @@ class Loop:
     def _throw(self, running: Running, error: Exception) -> None:
         self._go_on(running, partial(running.delivery.throw, error))
 
-    def _begin(self, running: Running, step: Calls, slots: Sequence[float]) -> None:
+    def _begin(self, running: Running, step: Calls, slots: Sequence[Slot]) -> None:
         try:
             self._calls.begin(running, step, slots)
         except (ConfigurationError, CallInTransaction) as error:
