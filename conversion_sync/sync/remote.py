@@ -15,8 +15,11 @@ __all__ = ["client"]
 _clients: dict[tuple[Any, ...], Client] = {}
 
 
-def client() -> Client:
+def client(deadline: float | None = None) -> Client:
     """The client of this process for the settings as they are now; whoever asks is about to call.
+
+    Args:
+        deadline: seconds for a whole call, where that is less than ``CALL_DEADLINE``.
 
     Raises:
         ConfigurationError: the key or the URL can't be used.
@@ -24,9 +27,11 @@ def client() -> Client:
     """
     refuse_transaction()
     api_key = Secret(conf.api_key)
-    wanted = (os.getpid(), api_key, conf.base_url, conf.call_deadline)
-    if wanted not in _clients:
-        made = Client(api_key, conf.base_url, deadline=conf.call_deadline)
-        _clients.clear()
-        _clients[wanted] = made
-    return _clients[wanted]
+    site = (os.getpid(), api_key, conf.base_url)
+    seconds = min(conf.call_deadline, deadline or conf.call_deadline)
+    if (*site, seconds) not in _clients:
+        made = Client(api_key, conf.base_url, deadline=seconds)
+        for each in [each for each in _clients if each[:-1] != site]:
+            del _clients[each]
+        _clients[*site, seconds] = made
+    return _clients[*site, seconds]

@@ -37,6 +37,7 @@ class Run:
         seconds: no call begins later than that.
         stop: asked before each call; True ends the drain after what is in hand.
         on_progress: told the number of rows settled since it was last told.
+        call_deadline: seconds for a whole call, where that is less than ``CALL_DEADLINE``.
 
     Attributes:
         made: how many calls were made.
@@ -48,8 +49,10 @@ class Run:
         seconds: float,
         stop: Callable[[], bool] = lambda: False,
         on_progress: Callable[[int], None] = lambda rows: None,
+        call_deadline: float | None = None,
     ) -> None:
         self.using, self.gate = using, Gate(using)
+        self.call_deadline = call_deadline
         self.end = time.monotonic() + seconds
         self.stop, self.on_progress = stop, on_progress
         self.rows = self.synced = self.failed = self.made = 0

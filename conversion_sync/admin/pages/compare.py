@@ -40,8 +40,8 @@ from conversion_sync.sync.transactions import CallInTransaction
 
 __all__ = ["PAGE", "links"]
 
-#: Seconds that a person waits for a slot.
-SLOT_SECONDS = 5.0
+#: Seconds that a person waits for a slot, and then for the answer.
+SLOT_SECONDS, CALL_SECONDS = 3.0, 7.0
 
 NAME_LENGTH, TEXT_LENGTH = 100, 500
 
@@ -213,7 +213,7 @@ def _ask(row: Any) -> Comparison:
     """
     if not conf.can_send:
         raise CannotCompare(_("The settings hold no API key, or sending is switched off."))
-    run = Run(database(), SLOT_SECONDS)
+    run = Run(database(), SLOT_SECONDS, call_deadline=CALL_SECONDS)
     try:
         found = next(compare_many([row], run, give_way=False), None)
     except NoSlot as no_slot:

@@ -64,7 +64,7 @@ class CallsInFlight:
             ConfigurationError: the key or the URL can't be used.
             CallInTransaction: this thread has a transaction open.
         """
-        api = client()
+        api = client(self._run.call_deadline)
         late, lease = set[int](), None
         if step.claim is not None:
             late, lease = step.claim.out_of_time(set().union(*step.pks)), step.claim.lease

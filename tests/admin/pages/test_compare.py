@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from conversion_sync.models import Company, Contact, SubscriptionChange
+from conversion_sync.admin.pages import compare
+from conversion_sync.models import ApiCall, Company, Contact, SubscriptionChange
 from conversion_sync.status.errors import remedy
 from conversion_sync.sync.gate import Gate
 from tests.admin.conftest import BASE
@@ -53,6 +54,16 @@ def test_both_sides_are_shown_the_differences_first(admin, contact, there):
     assert html.count('name="field"') == 2
     assert " style=" not in html
     assert "<script>" not in html
+
+
+def test_an_answer_that_does_not_come_holds_the_page_for_less_time_than_a_drain(
+    admin, contact, conversion, monkeypatch
+):
+    monkeypatch.setattr(compare, "CALL_SECONDS", 0.3)
+    conversion.fail("hang")
+    html = page(admin, contact).content.decode()
+    assert "No full answer within 0.3 s." in html
+    assert ApiCall.objects.get().endpoint.startswith("GET ")
 
 
 def test_theirs_is_taken_for_the_chosen_fields_alone(admin, contact, there):
