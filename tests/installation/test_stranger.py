@@ -1,18 +1,21 @@
 """A shop that others wrote (django-oscar): its users become contacts, its orders engagements.
 
-All that is added to it is a few lines of settings, and a ``conversion.py``.
+All that is added to it is a few lines of settings, and a ``conversion.py``. One of it is on the
+oldest Python of this machine, one on the newest, with the newest Django that it takes: both are
+gone through side by side.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from conversion_sync.sandbox import Sandbox
 from tests.installation.kit import LIMIT, Environment, run, schema
+from tests.installation.test_wheel import pythons
 
 pytestmark = [pytest.mark.installation, pytest.mark.timeout(LIMIT)]
 
@@ -34,7 +37,11 @@ TEMPLATES[0]["OPTIONS"]["context_processors"] += [
     "oscar.core.context_processors.metadata",
 ]
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+MAIL = "django.core.mail.backends.locmem.EmailBackend"
+if "MAILERS" in globals():  # as of Django 6.1
+    MAILERS = {"default": {"BACKEND": MAIL}}
+else:
+    EMAIL_BACKEND = MAIL
 ALLOWED_HOSTS = ["*"]
 """
 
@@ -167,20 +174,37 @@ class Shop:
 
 
 @pytest.fixture
-def shop(environment: Environment, tmp_path: Path) -> Shop:
+def environments(environment: Environment, wheel: Path, tmp_path: Path) -> list[Environment]:
+    """One with the oldest Python, and one with the newest, where there is another."""
+    found = [environment]
+    if newer := pythons()[1:]:
+        (folder := tmp_path / "newest").mkdir()
+        found.append(Environment(folder / "venv", newer[-1]))
+        found[-1].install(str(wheel))
+    return found
+
+
+def test_a_shop_of_others_is_mirrored_unharmed_and_does_without_again(
+    environments: list[Environment], tmp_path: Path
+):
+    folders = [tmp_path / f"shop{number}" for number in range(len(environments))]
+    with ThreadPoolExecutor() as threads:
+        for done in [
+            threads.submit(_try, *each) for each in zip(folders, environments, strict=True)
+        ]:
+            done.result()
+
+
+def _try(folder: Path, environment: Environment) -> None:
     environment.install("django-oscar[sorl-thumbnail]>=4.2,<5")
-    made = Shop(tmp_path, environment)
-    made.manage("migrate", "--verbosity=0")
-    return made
-
-
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
+    folder.mkdir()
+    shop = Shop(folder, environment)
+    shop.manage("migrate", "--verbosity=0")
     with Sandbox() as box:
-        yield box
+        _go_through(shop, box)
 
 
-def test_a_shop_of_others_is_mirrored_unharmed_and_does_without_again(shop: Shop, box: Sandbox):
+def _go_through(shop: Shop, box: Sandbox) -> None:
     before, own_settings = shop.schema(), shop.settings.read_text()
     pages = shop.customer("old@customer.example", "register", "order")
     assert pages["/checkout/preview/"] == [200, "/checkout/thank-you/"]
