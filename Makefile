@@ -120,8 +120,8 @@ test-demo: $(VENV)/.installed ## stop, edit, kill and start the demo again
 test-browser: $(VENV)/.browser ## the admin in a real browser (Chromium)
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
-test-installation: $(VENV)/.installed ## the built package in sites of its own; needs Redis
-	$(BIN)/python -m pytest tests/installation $(ARGS)
+test-installation: $(VENV)/.installed ## the built package in sites of its own; needs Redis and PostgreSQL
+	POSTGRES_URL=$(POSTGRES_URL) $(BIN)/python -m pytest tests/installation $(ARGS)
 
 lint: $(VENV)/.installed ## style, formatting and the import contract
 	$(BIN)/ruff check .

@@ -1,38 +1,66 @@
-"""Each queue in a site of its own: a worker process, a save in another, an arrival, a kill -9."""
+"""Each queue in sites of its own: a worker process, a save in another, an arrival, a kill -9.
+
+One of a queue's sites is on SQLite, one on PostgreSQL; both are gone through side by side, since
+most of the time is waited for a sweep.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
 from conversion_sync.sandbox import Sandbox
-from tests.installation.kit import LIMIT, Environment, inherited, run
+from tests.installation.kit import LIMIT, ROOT, Environment, inherited, run
 from tests.installation.test_wheel import pythons
 
 pytestmark = [pytest.mark.installation, pytest.mark.timeout(LIMIT)]
 
+POSTGRES_URL = (
+    os.environ.get("POSTGRES_URL") or "postgres://conversion:conversion@127.0.0.1:5432/conversion"
+)
 REDIS_URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
 
 ANN, BOB = "ann@x.example", "bob@x.example"
 
 #: Seconds: for what a worker does at once, and for a sweep, which comes once a minute.
-SOON, SWEPT = 60.0, 150.0
+SOON, SWEPT = 120.0, 150.0
+
+SQLITE = """
+DATABASES["default"]["OPTIONS"] = {
+    "transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=wal",
+}
+"""
+
+POSTGRES = """
+DATABASES = {{"default": {{
+    "ENGINE": "django.db.backends.postgresql", "NAME": "{name}", "USER": "{server.username}",
+    "PASSWORD": "{server.password}", "HOST": "{server.hostname}", "PORT": "{server.port}",
+}}}}
+"""
+
+#: A statement on databases, by what the site has.
+STATEMENT = """
+import sys, psycopg
+url, statement = sys.argv[1:]
+with psycopg.connect(url, autocommit=True) as connection:
+    connection.execute(statement)
+"""
 
 SETTINGS = """
 INSTALLED_APPS += ["conversion_sync"]
-DATABASES["default"]["OPTIONS"] = {{
-    "transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=wal",
-}}
 CONVERSION_SYNC = {{
     "API_KEY": "test-key", "BASE_URL": "{base_url}", "RATE_LIMIT": 1000,
     "CALL_DEADLINE": 2, "LEASE": 7, "DRAIN_SECONDS": 3, "QUEUE": "{queue}",
@@ -147,10 +175,11 @@ Install = Callable[[Kind, str], Environment]
 
 
 class Site:
-    """A site that has the queue, and its processes."""
+    """A site that has the queue, its processes, and the API that it sends to."""
 
-    def __init__(self, kind: Kind, environment: Environment, folder: Path) -> None:
+    def __init__(self, kind: Kind, environment: Environment, folder: Path, box: Sandbox) -> None:
         self.kind, self.folder, self.python = kind, folder, environment.python
+        self.box = box
         self.project = folder / "site_of_its_own"
         self.running: list[subprocess.Popen[bytes]] = []
 
@@ -201,12 +230,6 @@ def prefix() -> Iterator[str]:
             client.delete(key)
 
 
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
-
-
 @pytest.fixture(scope="session")
 def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
     """Make the environment of a queue, once."""
@@ -214,37 +237,86 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
     @cache
     def made(kind: Kind, python: str) -> Environment:
         environment = Environment(tmp_path_factory.mktemp("queue") / "venv", python)
-        environment.install(f"{wheel}{kind.extras}", *kind.install)
+        environment.install(f"{wheel}{kind.extras}", "psycopg[binary]", *kind.install)
         return environment
 
     return made
 
 
+Made = Callable[[str, str], contextlib.AbstractContextManager[Site]]
+
+
 @pytest.fixture(
     params=kinds(), ids=lambda param: f"{param[0].name}-{Path(param[1]).resolve().name}"
 )
-def site(request, install: Install, tmp_path: Path, box: Sandbox, prefix: str) -> Iterator[Site]:
+def made(request, install: Install, tmp_path: Path, prefix: str) -> Made:
+    """Make a site of a queue, in a folder of this name, with these lines of settings."""
     kind, python = request.param
     environment = install(kind, python)
-    run([environment.python, "-m", "django", "startproject", "site_of_its_own", "."], tmp_path)
-    site = Site(kind, environment, tmp_path)
-    settings = site.project / "settings.py"
-    text = settings.read_text() + SETTINGS.format(base_url=box.base_url, queue=kind.name)
-    if kind.name == "celery":
+
+    @contextlib.contextmanager
+    def made(name: str, database: str) -> Iterator[Site]:
+        (folder := tmp_path / name).mkdir()
+        run([environment.python, "-m", "django", "startproject", "site_of_its_own", "."], folder)
+        with Sandbox() as box:
+            site = Site(kind, environment, folder, box)
+            _set_up(site, database, f"{prefix}-{name}")
+            try:
+                yield site
+            finally:
+                for process in site.running:
+                    kill(process)
+                    process.wait()
+
+    return made
+
+
+def _set_up(site: Site, database: str, prefix: str) -> None:
+    settings, queue = site.project / "settings.py", site.kind.name
+    text = settings.read_text() + database
+    text += SETTINGS.format(base_url=site.box.base_url, queue=queue)
+    if queue == "celery":
         text += CELERY.format(url=REDIS_URL, prefix=prefix)
         (site.project / "celery.py").write_text(CELERY_APP)
         (site.project / "__init__.py").write_text("from .celery import app as celery_app\n")
     else:
-        text += {"django_q": DJANGO_Q, "django_tasks": DJANGO_TASKS}[kind.name]
+        text += {"django_q": DJANGO_Q, "django_tasks": DJANGO_TASKS}[queue]
     settings.write_text(text)
     site.manage("migrate", "--verbosity=0")
-    yield site
-    for process in site.running:
-        kill(process)
-        process.wait()
 
 
-def test_a_save_arrives_and_what_a_killed_worker_held_is_swept(site: Site, box: Sandbox):
+@pytest.fixture
+def on_sqlite(made: Made) -> Iterator[Site]:
+    with made("sqlite", SQLITE) as site:
+        yield site
+
+
+@pytest.fixture
+def on_postgres(request, made: Made, install: Install) -> Iterator[Site]:
+    python = install(*request.node.callspec.params["made"]).python
+    server = urlsplit(POSTGRES_URL)
+
+    def say(statement: str) -> None:
+        url = server._replace(path="/postgres").geturl()
+        run([python, "-c", STATEMENT, url, statement], ROOT)
+
+    name = f"test_{uuid.uuid4().hex}"
+    say(f'CREATE DATABASE "{name}"')
+    try:
+        with made("postgres", POSTGRES.format(name=name, server=server)) as site:
+            yield site
+    finally:
+        say(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_a_save_arrives_and_what_a_killed_worker_held_is_swept(on_sqlite: Site, on_postgres: Site):
+    with ThreadPoolExecutor() as threads:
+        for done in [threads.submit(_go_through, site) for site in (on_sqlite, on_postgres)]:
+            done.result()
+
+
+def _go_through(site: Site) -> None:
+    box = site.box
     assert "no issues" in site.manage("check", "--fail-level=WARNING")
     if site.kind.name == "django_q":
         site.shell("from django_q.models import Schedule; Schedule.objects.all().delete()")
@@ -267,11 +339,6 @@ def test_a_save_arrives_and_what_a_killed_worker_held_is_swept(site: Site, box: 
     assert set(box.contacts) == {ANN, BOB}
 
 
-def test_saves_keep_the_session_of_the_site_and_queue_their_tasks_in_it(site: Site):
-    if site.kind.name == "django_tasks":
-        site.shell(
-            LOOP
-            + "from django_tasks_db.models import DBTaskResult as T; assert T.objects.count() > 8"
-        )
-    else:
-        site.shell(LOOP)
+def test_saves_keep_the_session_of_the_site_and_queue_their_tasks_in_it(on_sqlite: Site):
+    queued = "from django_tasks_db.models import DBTaskResult as T; assert T.objects.count() > 8"
+    on_sqlite.shell(LOOP + (queued if on_sqlite.kind.name == "django_tasks" else ""))
