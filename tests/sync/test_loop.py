@@ -13,6 +13,7 @@ from django.db import OperationalError, transaction
 from urllib3.connection import HTTPConnection
 
 from conversion_sync.api import Bug, ConfigurationError, NotFound, NotSent, Withheld
+from conversion_sync.api.calls import Call, Phase
 from conversion_sync.api.errors import NoAnswer, RateLimited, Unauthorized
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
@@ -248,13 +249,28 @@ def test_slots_that_nothing_has_begun_in_are_given_back(conversion, settings, ru
     loop.close()
 
 
+@pytest.fixture
+def first_bytes(monkeypatch) -> list[float]:
+    """When the first byte of each call was sent: on a busy machine it arrives later."""
+    moments, real = list[float](), Call.enter
+
+    def enter(call: Call, phase: Phase) -> None:
+        is_first = phase is Phase.SENDING and call.phase is not Phase.SENDING
+        real(call, phase)
+        if is_first:
+            moments.append(time.monotonic())
+
+    monkeypatch.setattr(Call, "enter", enter)
+    return moments
+
+
 def most_in_a_second(moments: Sequence[float]) -> int:
     moments = sorted(moments)
     return max(sum(0 <= other - each < 1 for other in moments) for each in moments)
 
 
 def test_calls_whose_connections_open_slowly_crowd_no_others(
-    conversion, settings, run, monkeypatch
+    conversion, settings, run, monkeypatch, first_bytes
 ):
     """The first three connections take so long that their calls meet those behind them."""
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 4}
@@ -268,10 +284,13 @@ def test_calls_whose_connections_open_slowly_crowd_no_others(
     monkeypatch.setattr(HTTPConnection, "connect", connect)
     answers = perform(run, ask(*(f"{n}@x.example" for n in range(10))))
     assert {type(answer.error) for answer in answers} == {NotFound}
-    assert most_in_a_second([call.time for call in conversion.calls]) <= 4
+    assert len(first_bytes) == len(conversion.calls)
+    assert most_in_a_second(first_bytes) <= 4
 
 
-def test_calls_that_slept_over_their_slots_take_others(conversion, settings, run, monkeypatch):
+def test_calls_that_slept_over_their_slots_take_others(
+    conversion, settings, run, monkeypatch, first_bytes
+):
     """The machine stops for a while when the first of eight calls has been made."""
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 4}
     real = CallSlot._is_set_back
@@ -287,7 +306,8 @@ def test_calls_that_slept_over_their_slots_take_others(conversion, settings, run
     monkeypatch.setattr(CallSlot, "_is_set_back", waits)
     answers = perform(run, ask(*(f"{n}@x.example" for n in range(8))))
     assert {type(answer.error) for answer in answers} == {NotFound}
-    assert most_in_a_second([call.time for call in conversion.calls]) <= 4
+    assert len(first_bytes) == len(conversion.calls)
+    assert most_in_a_second(first_bytes) <= 4
 
 
 def test_what_comes_too_late_is_not_sent_where_the_gate_has_been_shut(
