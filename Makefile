@@ -13,8 +13,8 @@ ONCE ?=
 ONLY ?=
 QUICK ?=
 COUNTS ?=
-# Processes of a test run; one more than there are cores makes up for what waits.
-WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
+# Processes of a test run; two more than there are cores make up for what waits.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 2)
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
