@@ -46,7 +46,8 @@ def pass_time(seconds: float) -> None:
 
 def said() -> tuple[Tone, str]:
     found = verdict(facts(overview(), "default"))
-    return found.tone, re.sub(r"\d\d:\d\d", "…", found.words)
+    # Shortly after midnight, what was minutes ago was yesterday.
+    return found.tone, re.sub(r"(\d+ \w+ )?\d\d:\d\d", "…", found.words)
 
 
 def people() -> None:
