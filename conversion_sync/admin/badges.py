@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import ordinal
@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from conversion_sync.models import Status, SubscriptionChange, SyncedModel
-from conversion_sync.status import errors, times, waits
+from conversion_sync.status import errors, next_try, times, waits
 from conversion_sync.status.errors import remedy
 from conversion_sync.status.messages import in_words, is_of_a_program
 from conversion_sync.sync.readiness import Reason
@@ -36,9 +36,6 @@ MARKS = {"ok": "✓", "wait": "○", "busy": "↑", "retry": "↻", "bad": "✕"
 
 REASON_LENGTH, CODE_LENGTH = 70, 64
 
-#: The sweep comes so often; what is due before is tried when it comes.
-SWEPT_WITHIN = timedelta(minutes=1)
-
 #: Characters that nobody sees, but which change what one sees: they turn the direction of the text
 #: around them, hide in words, or are none at all. The joiners of scripts and of emoji stay.
 UNSEEN, JOINERS = frozenset({"Cc", "Cf", "Cs"}), frozenset("\u200c\u200d")
@@ -53,15 +50,24 @@ class Badge:
     detail: str = ""
 
 
-def badge(row: SyncedModel, now: datetime, why: Reason | None, follows: str = "") -> Badge:
+def badge(
+    row: SyncedModel,
+    now: datetime,
+    why: Reason | None,
+    follows: str = "",
+    planned: datetime | None = None,
+) -> Badge:
     """The badge of a row.
 
     Args:
         why: the reason why it has not arrived (``status.waits.reasons``), if it has not.
         follows: what is still to follow, where the row itself has arrived.
+        planned: when the next drain comes, if it does not have to be the sweep's.
     """
     if follows and row.sync_status == Status.SYNCED:
         return Badge("wait", follows)
+    if row.sync_status == Status.PENDING:
+        return _pending(row, now, why, planned)
     return _WORDS[row.sync_status](row, now, why)
 
 
@@ -128,12 +134,11 @@ def _synced(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     return Badge("ok", words, times.exact(row.last_synced_at))
 
 
-def _pending(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
+def _pending(
+    row: SyncedModel, now: datetime, why: Reason | None, planned: datetime | None
+) -> Badge:
     later = row.due_at is not None and row.due_at > now
-    when = times.until(row.due_at, now) if later and row.due_at else _("now")
-    if why == Reason.RETRY and later and row.due_at and row.due_at - now < SWEPT_WITHIN:
-        # The sweep finds it then, and no drain sooner.
-        when = _("in about a minute")
+    when = _when(row.due_at, now, planned) if later and row.due_at else _("now")
     if why == Reason.RETRY and row.attempts:
         words = _("Retrying %(when)s, %(number)s try") % {
             "when": when,
@@ -145,6 +150,12 @@ def _pending(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     if why == Reason.LATER and later:
         return Badge("wait", _("To be sent %s") % when)
     return Badge("wait", capfirst(waits.words(why or Reason.READY)), reason(row))
+
+
+def _when(due_at: datetime, now: datetime, planned: datetime | None) -> str:
+    """When a row that is due later is sent."""
+    at = next_try.sent_at(due_at, now, planned)
+    return times.until(at, now) if at else _("in about a minute")
 
 
 def _sending(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
@@ -177,7 +188,6 @@ def _superseded(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
 
 _WORDS: Mapping[Any, Callable[[SyncedModel, datetime, Reason | None], Badge]] = {
     Status.SYNCED: _synced,
-    Status.PENDING: _pending,
     Status.SENDING: _sending,
     Status.FAILED: _failed,
     Status.UNCONFIRMED: _unconfirmed,

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import badges
-from conversion_sync.admin.lists.waiting import follows, note_reasons, why
+from conversion_sync.admin.lists.waiting import follows, note_reasons, planned, why
 from conversion_sync.admin.pages.sources.shown import name_of
 from conversion_sync.admin.pages.sources.words import readable
 from conversion_sync.admin.site import address
@@ -169,4 +169,4 @@ class ConversionSyncAdminMixin(_ModelAdmin):
 
 
 def _badge(row: SyncedModel) -> SafeString:
-    return badges.render(badges.badge(row, times.now(), why(row), follows(row)))
+    return badges.render(badges.badge(row, times.now(), why(row), follows(row), planned(row)))

@@ -28,7 +28,7 @@ from conversion_sync.admin.forms.key_values import KeyValueField, as_text
 from conversion_sync.admin.forms.mirrored import read_only
 from conversion_sync.admin.lists import buttons, cells, search
 from conversion_sync.admin.lists.long_list import LongListAdmin
-from conversion_sync.admin.lists.waiting import follows, note_reasons, why
+from conversion_sync.admin.lists.waiting import follows, note_reasons, planned, why
 from conversion_sync.admin.pages import delete, mirrored
 from conversion_sync.admin.pages.panel import panel
 from conversion_sync.admin.pages.row_page import RowPage
@@ -160,7 +160,7 @@ class SyncedAdmin(LongListAdmin):
 
     def badge(self, row: SyncedModel) -> SafeString:
         """Where the row stands."""
-        return badges.render(badges.badge(row, times.now(), why(row), follows(row)))
+        return badges.render(badges.badge(row, times.now(), why(row), follows(row), planned(row)))
 
     @admin.display(description=gettext_lazy("status"))
     def sync_state(self, row: SyncedModel) -> SafeString:

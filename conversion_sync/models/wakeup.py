@@ -1,4 +1,4 @@
-"""Which drain was asked for."""
+"""Which drain was asked for, and which is planned."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ __all__ = ["Wakeup"]
 
 
 class Wakeup(Singleton):
-    """A drain was asked for, and need not be asked for again until then."""
+    """A drain was asked for, and need not be asked for again until then; and the next one.
+
+    ``next_drain_at``: when somebody has planned to come back, for rows that are due then.
+    """
 
     requested_until = InstantField(_("requested until"), null=True)
+    next_drain_at = InstantField(_("next drain at"), null=True)
 
     class Meta:
         verbose_name = _("wakeup")

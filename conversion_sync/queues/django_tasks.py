@@ -27,6 +27,9 @@ __all__ = ["check", "drain", "enqueue", "schedule_sweep"]
 #: The backend whose tasks are rows, by its package.
 OWN_TABLES = "django_tasks_db"
 
+#: Those that fork a process for each task, by their packages.
+FORKING = ("django_tasks_rq.", "django_tasks.backends.rq.")
+
 tasks: Any = importlib.import_module(tasks_module(django.VERSION))
 
 
@@ -39,7 +42,7 @@ def _options() -> dict[str, str]:
 @tasks.task(**_options())  # type: ignore[untyped-decorator]  # either of two modules
 def drain() -> None:
     """The task: drain, and ask for another drain where there is more to send."""
-    run_drain()
+    run_drain(lives_on=not backend_path(conf.tasks_backend).startswith(FORKING))
 
 
 def enqueue(using: str = "default") -> bool:

@@ -13,8 +13,10 @@ from django.utils.translation import ngettext
 
 from conversion_sync.models import Status, SyncedModel
 from conversion_sync.models.clock import DbNow, db_now
+from conversion_sync.status.next_try import planned_drain, sent_at
 from conversion_sync.status.spans import span
 from conversion_sync.sync.kinds import MODELS
+from conversion_sync.sync.planning import WITHIN
 from conversion_sync.sync.readiness import TIMED, Reason, why
 
 __all__ = ["Wait", "reasons", "waits", "words"]
@@ -63,7 +65,8 @@ def reasons(rows: Sequence[SyncedModel], using: str) -> dict[int, Reason]:
 class Wait:
     """Rows of one kind that have not arrived, for one reason.
 
-    ``until``: when the first of them moves by itself; None if nobody knows.
+    ``until``: when the first of them moves by itself, by the next sweep at the latest where it is
+    due before that; None if nobody knows.
     """
 
     name: str
@@ -83,12 +86,18 @@ class Wait:
 
 
 def waits(using: str = "default", now: datetime.datetime | None = None) -> list[Wait]:
-    """What has not arrived, and why: one query for each kind."""
+    """What has not arrived, and why: one query for each kind, and one for all."""
     now = now or db_now(using)
-    return [wait for model in MODELS for wait in _waits(model, using, now)]
+    planned = planned_drain(using, now)
+    return [wait for model in MODELS for wait in _waits(model, using, now, planned)]
 
 
-def _waits(model: type[SyncedModel], using: str, now: datetime.datetime) -> list[Wait]:
+def _waits(
+    model: type[SyncedModel],
+    using: str,
+    now: datetime.datetime,
+    planned: datetime.datetime | None,
+) -> list[Wait]:
     rows = model.unmarked.using(using).order_by().filter(sync_status__in=_UNFINISHED)
     groups = rows.annotate(why=why(model, using, now)).values("why")
     found = {Reason(row["why"]): row for row in groups.annotate(n=Count("pk"), at=Min("due_at"))}
@@ -100,8 +109,15 @@ def _waits(model: type[SyncedModel], using: str, now: datetime.datetime) -> list
             ),
             count=row["n"],
             reason=reason,
-            until=row["at"] if reason in TIMED else None,
+            until=_until(row["at"], now, planned) if reason in TIMED and row["at"] else None,
         )
         for reason in Reason
         if (row := found.get(reason))
     ]
+
+
+def _until(
+    due_at: datetime.datetime, now: datetime.datetime, planned: datetime.datetime | None
+) -> datetime.datetime:
+    """When rows of which the first is due then move at the latest."""
+    return sent_at(due_at, now, planned) or now + WITHIN

@@ -13,6 +13,7 @@ from conversion_sync.conf import conf
 from conversion_sync.sync import steps
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain
 from conversion_sync.sync.gate import Gate
+from conversion_sync.sync.planning import Plan, forget, plan
 from conversion_sync.sync.prune import prune_now_and_then
 from conversion_sync.sync.transactions import close_broken
 
@@ -57,6 +58,7 @@ class Worker:
         self._poll, self._sweep = poll, sweep
         self._stopped = threading.Event()
         self._drained_at: float | None = None
+        self._planned: Plan | None = None
 
     def stop(self) -> None:
         """Begin no further call, and return from ``run`` when that in hand is settled."""
@@ -78,13 +80,26 @@ class Worker:
             else:
                 wait = RETRY_AFTER
                 self._stopped.wait(self._poll)
+        self._forget()
 
     def _turn(self) -> None:
         if not (self._is_sweep() or self._is_wanted()):
             return
         push(self._using, stop=self._stopped.is_set)
         prune_now_and_then(self._using)
+        # It looks all the time, and so comes when the next row is due.
+        if conf.can_send:
+            self._planned = plan(self._using) or self._planned
         self._drained_at = time.monotonic()
+
+    def _forget(self) -> None:
+        """Have nobody believe that this worker still comes."""
+        if self._planned is None:
+            return
+        try:
+            forget(self._using, self._planned)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("What was planned stands for a moment longer: %s", error)
 
     def _is_sweep(self) -> bool:
         return self._drained_at is None or time.monotonic() - self._drained_at >= self._sweep

@@ -42,7 +42,8 @@ TABLE = [
         Reason.READY,
     ),
     ("Waiting for the contact", row("PENDING", due_at=NOW, attempts=3), Reason.CONTACT),
-    ("To be sent in 40 s", row("PENDING", due_at=later(seconds=40)), Reason.LATER),
+    ("To be sent in 4 min", row("PENDING", due_at=later(minutes=4)), Reason.LATER),
+    ("To be sent in about a minute", row("PENDING", due_at=later(seconds=40)), Reason.LATER),
     (
         "Retrying in 4 min, 2nd try",
         row("PENDING", due_at=later(minutes=3, seconds=1), attempts=1),
@@ -100,6 +101,25 @@ TABLE = [
 @pytest.mark.parametrize(("words", "contact", "why"), [(*line, None)[:3] for line in TABLE])
 def test_words(words, contact, why):
     assert badge(contact, NOW, why).words == words
+
+
+@pytest.mark.parametrize(
+    ("due", "planned", "words"),
+    [
+        (16, 16, "Retrying in 16 s, 2nd try"),
+        # What is due just before a drain waits for that; what is due after it has one of its own.
+        (16, 17, "Retrying in 17 s, 2nd try"),
+        (40, 16, "Retrying in 40 s, 2nd try"),
+        (240, 16, "Retrying in 4 min, 2nd try"),
+        (0, 16, "Retrying now, 2nd try"),
+    ],
+)
+def test_what_is_tried_again_says_when_the_drain_comes_that_does_it(due, planned, words):
+    retrying = row("PENDING", due_at=later(seconds=due), attempts=1)
+    assert badge(retrying, NOW, Reason.RETRY, planned=later(seconds=planned)).words == words
+    to_send = row("PENDING", due_at=later(seconds=16))
+    planned_at = later(seconds=16)
+    assert badge(to_send, NOW, Reason.LATER, planned=planned_at).words == "To be sent in 16 s"
 
 
 def test_every_status_has_words_and_a_mark():

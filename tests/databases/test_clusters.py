@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from conversion_sync.models import (
+    ApiCall,
     Company,
     Contact,
     Deletion,
@@ -18,6 +19,7 @@ from conversion_sync.models import (
     Heartbeat,
     Status,
     SubscriptionChange,
+    Wakeup,
 )
 from conversion_sync.queues.django_q import schedule_sweep
 from conversion_sync.sandbox import Sandbox
@@ -180,3 +182,22 @@ def test_several_clusters_find_one_sweep(start_cluster):
         lambda: Contact.objects.get().sync_status == Status.SYNCED, 75, "the sweep did not come"
     )
     assert Schedule.objects.filter(name="conversion_sync sweep").count() == 1
+
+
+def test_a_row_that_was_refused_once_is_sent_when_it_says_without_a_sweep(
+    conversion: Sandbox, start_cluster, settings
+):
+    from django_q.models import Schedule
+
+    settings.CONVERSION_SYNC = settings.CONVERSION_SYNC | {"QUEUE": "none"}
+    Schedule.objects.all().delete()
+    conversion.fail("html", status=503)
+    start_cluster(QUEUE_NAME="shared", BACKOFF="4")
+    Contact.objects.create(email="ann@x.example")
+    ask_for_a_drain()
+    wait_until(lambda: Contact.objects.get().sync_status == Status.SYNCED, 60, "nobody came for it")
+    refused, arrived = ApiCall.objects.order_by("pk")
+    assert (refused.http_status, arrived.http_status) == (503, 200)
+    planned = Wakeup.load("default").next_drain_at
+    assert refused.started_at < planned <= arrived.started_at
+    assert not Schedule.objects.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 from django.db import router
@@ -13,6 +14,8 @@ from conversion_sync.models import (
     Status,
     SyncedModel,
 )
+from conversion_sync.status import times
+from conversion_sync.status.next_try import comes_soon, planned_drain
 from conversion_sync.status.waits import reasons
 from conversion_sync.sync.readiness import Reason
 
@@ -20,11 +23,12 @@ __all__ = [
     "follows",
     "note_reasons",
     "note_renamed_companies",
+    "planned",
     "why",
 ]
 
 #: Where a row keeps them, beside its columns: no attribute of its class is taken for them.
-WHY, FOLLOWS = "_conversion_why", "_conversion_follows"
+WHY, FOLLOWS, PLANNED = "_conversion_why", "_conversion_follows", "_conversion_planned"
 
 
 def why(row: SyncedModel) -> Reason | None:
@@ -40,11 +44,24 @@ def follows(row: SyncedModel) -> str:
     return str(vars(row).get(FOLLOWS, ""))
 
 
+def planned(row: SyncedModel) -> datetime.datetime | None:
+    """What was noted of the row: when the next drain is planned, where that matters to it."""
+    found: datetime.datetime | None = vars(row).get(PLANNED)
+    return found
+
+
 def note_reasons(rows: Sequence[SyncedModel]) -> None:
-    """Note why these rows of one model have not arrived: one query for all."""
-    found = reasons(rows, router.db_for_read(type(rows[0]))) if rows else {}
+    """Note why these rows of one model have not arrived: one query for all.
+
+    Another one finds out whether a drain is planned, where one of them is due soon.
+    """
+    if not rows:
+        return
+    using, now = router.db_for_read(type(rows[0])), times.now()
+    found = reasons(rows, using)
+    planned = planned_drain(using, now) if comes_soon(rows, now) else None
     for row in rows:
-        vars(row)[WHY] = found.get(row.pk)
+        vars(row)[WHY], vars(row)[PLANNED] = found.get(row.pk), planned
 
 
 def note_renamed_companies(contacts: Sequence[Contact]) -> None:
