@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-__all__ = ["Admin", "ChangeList", "address", "may_view", "pressed"]
+__all__ = ["Admin", "ChangeList", "address", "may_view", "pressed", "says_so"]
 
 # These generic classes can't be subscripted at run time.
 if TYPE_CHECKING:
@@ -52,7 +52,13 @@ def pressed(view: Callable[..., HttpResponse], back: Callable[..., str]) -> Any:
         messages.warning(request, text)
         return HttpResponseRedirect(back(request, *args, **kwargs))
 
+    answer.says_so = True  # type: ignore[attr-defined]  # which wrappers of the view keep
     return answer
+
+
+def says_so(view: Any) -> bool:
+    """Whether a view is that of a button, which says that nothing was done."""
+    return bool(getattr(view, "says_so", False))
 
 
 def may_view(request: HttpRequest, model: str) -> bool:

@@ -28,6 +28,7 @@ from conversion_sync.admin.lists.waiting import follows, note_reasons, planned, 
 from conversion_sync.admin.pages.sources.shown import name_of
 from conversion_sync.admin.pages.sources.words import readable
 from conversion_sync.admin.site import address
+from conversion_sync.admin.undone import after_login
 from conversion_sync.mirrors.explain import explain, rows_of_instances
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import render
@@ -121,7 +122,7 @@ class ConversionSyncAdminMixin(_ModelAdmin):
 
     def get_urls(self) -> list[Any]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_conversion"
-        view = self.admin_site.admin_view(self._why)
+        view = after_login(self.admin_site.admin_view(self._why), self.admin_site)
         return [path("<path:object_id>/conversion/", view, name=name), *super().get_urls()]
 
     def _why(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -33,6 +33,7 @@ from conversion_sync.admin.pages import delete, mirrored
 from conversion_sync.admin.pages.panel import panel
 from conversion_sync.admin.pages.row_page import RowPage
 from conversion_sync.admin.site import ChangeList
+from conversion_sync.admin.undone import SaysWhatWasNotDone
 from conversion_sync.models import BulkJob, ImmutableEngagement, Status, SyncedModel, attributed
 from conversion_sync.status import times
 
@@ -82,7 +83,7 @@ def variables_table(variables: Any) -> SafeString | str:
     )
 
 
-class SyncedAdmin(LongListAdmin):
+class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
     """Rows that say of themselves whether they have arrived.
 
     A model's own module says what is special about its rows: it sets ``actions``, ``row_pages`` and

@@ -7,12 +7,12 @@ from typing import Any
 from django.http import HttpRequest
 
 from conversion_sync.admin.lists.long_list import LongListAdmin
-from conversion_sync.admin.site import Admin
+from conversion_sync.admin.undone import SaysWhatWasNotDone
 
 __all__ = ["LogAdmin", "ReadOnlyAdmin"]
 
 
-class ReadOnlyAdmin(Admin):
+class ReadOnlyAdmin(SaysWhatWasNotDone):
     """Pages to look at: nobody may add, change or delete rows."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:

@@ -29,6 +29,7 @@ from conversion_sync.admin.pages.import_export.kept_file import KeptFile
 from conversion_sync.admin.pages.import_export.resources import RESOURCES, CsvFile, TableResource
 from conversion_sync.admin.pages.import_export.review import Review
 from conversion_sync.admin.pages.import_export.uploads import Uploads
+from conversion_sync.admin.site import pressed
 from conversion_sync.importing import TABLES, UnusableFile, export
 from conversion_sync.importing.mappings import remember
 
@@ -55,7 +56,14 @@ class ImportExportAdmin(ImportMixin, ExportMixin):  # type: ignore[misc]  # it s
         """As the extra's, and the rejected lines."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_rejected"
         view = self.admin_site.admin_view(self.rejected_view)
-        return [path("import/rejected/<str:token>/", view, name=name), *super().get_urls()]
+        rejected = path("import/rejected/<str:token>/", view, name=name)
+        # Before that of import-export, which answers a GET by a bare 405.
+        confirmed = path(
+            "process_import/",
+            self.admin_site.admin_view(pressed(self.process_import, self._upload_page)),
+            name=f"{self.opts.app_label}_{self.opts.model_name}_process_import",
+        )
+        return [rejected, confirmed, *super().get_urls()]
 
     def is_skip_import_confirm_enabled(self) -> bool:
         """Nothing is written that nobody has seen, whatever the site does for other models."""
@@ -65,6 +73,9 @@ class ImportExportAdmin(ImportMixin, ExportMixin):  # type: ignore[misc]  # it s
         """Where a page of this list is on its own site."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{word}"
         return reverse(name, args=args, current_app=self.admin_site.name)
+
+    def _upload_page(self, request: HttpRequest) -> str:
+        return self.address("import")
 
     @property
     def _kind(self) -> str:
