@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ class Timer:
 def timers(monkeypatch, conversion) -> list[Timer]:
     """The timers that are started, as they would be in a worker."""
     monkeypatch.setattr(later, "is_under_test", lambda: False)
-    monkeypatch.setattr(later.threading, "Timer", Timer)
+    monkeypatch.setattr(threading, "Timer", Timer)
     monkeypatch.setattr(Timer, "asked", [])
     return Timer.asked
 
