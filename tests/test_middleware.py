@@ -31,10 +31,10 @@ def address(db):
 @pytest.mark.parametrize(
     ("zone", "shown"),
     [
-        ("", "20 Nov 2026 12:00:00 UTC"),
-        ("Europe/Berlin", "20 Nov 2026 13:00:00 CET"),
-        ("America/New_York", "20 Nov 2026 07:00:00 EST"),
-        ("Asia/Kolkata", "20 Nov 2026 17:30:00 IST"),
+        ("", "Nov. 20, 2026, 12:00:00 p.m. UTC"),
+        ("Europe/Berlin", "Nov. 20, 2026, 1:00:00 p.m. CET"),
+        ("America/New_York", "Nov. 20, 2026, 7:00:00 a.m. EST"),
+        ("Asia/Kolkata", "Nov. 20, 2026, 5:30:00 p.m. IST"),
     ],
 )
 def test_times_are_shown_in_it_and_it_is_named(admin, address, zone, shown):

@@ -9,12 +9,14 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.models.messages import Message, read
+from conversion_sync.status import times
 
 __all__ = ["in_words", "is_of_a_program"]
 
@@ -82,9 +84,20 @@ def in_words(text: str) -> str:
         parameters["kind"] = _kind(str(parameters["kind"]))
     if found.message is Message.REPLACED:
         parameters["fields"] = _fields(str(parameters["kind"]), parameters["fields"])
+    if found.message is Message.HAPPENED_BEFORE:
+        parameters["since"] = _moment(str(parameters["since"]))
     if found.message is Message.HELD_BACK:
         parameters["why"] = in_words(str(parameters["why"]))
-    return str(_WORDS[found.message]) % parameters
+    return times.one_full_stop(str(_WORDS[found.message]) % parameters)
+
+
+def _moment(text: str) -> str:
+    """A time that was stored, as the reader's language has it; the text where it is none."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    return times.short(found) if found else text
 
 
 def _fields(kind: str, names: Any) -> str:

@@ -34,7 +34,7 @@ TABLE = [
     ("Synced 2 h ago", row("SYNCED", last_synced_at=at(hours=2))),
     ("Synced 1 day ago", row("SYNCED", last_synced_at=at(days=1))),
     ("Synced 6 days ago", row("SYNCED", last_synced_at=at(days=6, hours=23))),
-    ("Synced on 14 Oct 2026", row("SYNCED", last_synced_at=at(days=41))),
+    ("Synced on 10/14/2026", row("SYNCED", last_synced_at=at(days=41))),
     ("Waiting to be sent", row("PENDING", due_at=NOW), Reason.READY),
     (
         "Waiting to be sent",
@@ -91,9 +91,9 @@ TABLE = [
     ),
     ("Failed: HTTP_418", row("FAILED", last_error_code="HTTP_418")),
     ("In doubt", row("UNCONFIRMED")),
-    ("In doubt since 10:42", row("UNCONFIRMED", last_attempt_at=at(hours=1, minutes=18))),
-    ("In doubt since 23 Nov 11:00", row("UNCONFIRMED", last_attempt_at=at(hours=25))),
-    ("In doubt since 24 Nov 2025 12:00", row("UNCONFIRMED", last_attempt_at=at(days=365))),
+    ("In doubt since 10:42 a.m.", row("UNCONFIRMED", last_attempt_at=at(hours=1, minutes=18))),
+    ("In doubt since 11/23/2026 11 a.m.", row("UNCONFIRMED", last_attempt_at=at(hours=25))),
+    ("In doubt since 11/24/2025 noon", row("UNCONFIRMED", last_attempt_at=at(days=365))),
     ("Superseded", row("SUPERSEDED")),
 ]
 
@@ -135,7 +135,7 @@ def test_each_reason_has_a_badge():
 def test_times_are_in_the_readers_zone():
     with timezone.override("Asia/Tokyo"):
         doubtful = row("UNCONFIRMED", last_attempt_at=at(minutes=1))
-        assert badge(doubtful, NOW, None).words == "In doubt since 20:59"
+        assert badge(doubtful, NOW, None).words == "In doubt since 8:59 p.m."
 
 
 def test_the_text_of_an_error_is_harmless():

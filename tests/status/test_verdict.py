@@ -39,7 +39,7 @@ TABLE: list[tuple[str, Tone, dict[str, Any]]] = [
     ),
     ("20 rows wait for the next drain.", Tone.WAITING, {"moving": 20, "sending": False}),
     (
-        "20 rows wait to be sent: no worker was seen since 16:58.",
+        "20 rows wait to be sent: no worker was seen since 4:58 p.m.",
         Tone.WAITING,
         {"moving": 20, "lively": False, "seen_at": AT_16_58, "seconds_left": 4.0},
     ),
@@ -54,7 +54,7 @@ TABLE: list[tuple[str, Tone, dict[str, Any]]] = [
         {"marks": 2, "seen_at": NOW - datetime.timedelta(seconds=60)},
     ),
     (
-        "1 change of your own models is to be looked at: no worker was seen since 16:58.",
+        "1 change of your own models is to be looked at: no worker was seen since 4:58 p.m.",
         Tone.WAITING,
         {"marks": 1, "seen_at": AT_16_58},
     ),
@@ -66,47 +66,47 @@ TABLE: list[tuple[str, Tone, dict[str, Any]]] = [
     ("Sending: 3 rows.", Tone.BUSY, {"moving": 3, "marks": 5}),
     ("1 row did not arrive, and is tried again by itself.", Tone.RETRYING, {"retrying": 1}),
     (
-        "Conversion does not answer since 16:58: 20 rows wait, nothing is lost.",
+        "Conversion does not answer since 4:58 p.m.: 20 rows wait, nothing is lost.",
         Tone.BAD,
         {"silent_since": AT_16_58, "retrying": 20, "gate": BROKEN},
     ),
     (
-        "Conversion does not answer since 16:58: 20 rows wait, nothing is lost.",
+        "Conversion does not answer since 4:58 p.m.: 20 rows wait, nothing is lost.",
         Tone.BAD,
         {"silent_since": AT_16_58, "retrying": 20},
     ),
     (
-        "Conversion does not answer since 16:58: 2 rows wait, nothing is lost; "
+        "Conversion does not answer since 4:58 p.m.: 2 rows wait, nothing is lost; "
         "1 row needs a person.",
         Tone.BAD,
         {"silent_since": AT_16_58, "moving": 2, "in_doubt": 1},
     ),
     ("All is in Conversion.", Tone.GOOD, {"silent_since": AT_16_58}),
     (
-        "The API key was refused at 16:58: nothing is sent until one is accepted; "
+        "The API key was refused at 4:58 p.m.: nothing is sent until one is accepted; "
         "3 rows wait, nothing is lost.",
         Tone.BAD,
         {"gate": REFUSED, "moving": 3},
     ),
     (
-        "The API key was refused at 16:58: nothing is sent until one is accepted.",
+        "The API key was refused at 4:58 p.m.: nothing is sent until one is accepted.",
         Tone.BAD,
         {"gate": REFUSED},
     ),
     (
-        "The address of the API redirects elsewhere since 16:58: nothing is sent until that is "
+        "The address of the API redirects elsewhere since 4:58 p.m.: nothing is sent until that is "
         "corrected.",
         Tone.BAD,
         {"gate": REDIRECTED},
     ),
     (
-        "Paused by anna since 16:58: 1 row waits, nothing is lost.",
+        "Paused by anna since 4:58 p.m.: 1 row waits, nothing is lost.",
         Tone.OFF,
         {"gate": PAUSED, "moving": 1, "working": False},
     ),
-    ("Paused by anna since 16:58.", Tone.OFF, {"gate": PAUSED, "seconds_left": 3.0}),
+    ("Paused by anna since 4:58 p.m.", Tone.OFF, {"gate": PAUSED, "seconds_left": 3.0}),
     (
-        "Nobody is sending since 16:58: 5 rows wait, nothing is lost.",
+        "Nobody is sending since 4:58 p.m.: 5 rows wait, nothing is lost.",
         Tone.BAD,
         {"working": False, "lively": False, "seen_at": AT_16_58, "moving": 5},
     ),
@@ -138,7 +138,7 @@ TABLE: list[tuple[str, Tone, dict[str, Any]]] = [
         {"failed": 3, "leaving": 20, "faulty": 2, "moving": 4},
     ),
     (
-        "Paused by anna since 16:58: 1 row waits, nothing is lost; 1 record of your own models "
+        "Paused by anna since 4:58 p.m.: 1 row waits, nothing is lost; 1 record of your own models "
         "can't be used as it is.",
         Tone.OFF,
         {"gate": PAUSED, "moving": 1, "faulty": 1},

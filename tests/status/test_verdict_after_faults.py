@@ -7,7 +7,6 @@ is written down being moved back.
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from django.db import models
 from django.db.models import F
 
 from conversion_sync.models import Contact, Engagement
+from conversion_sync.status import times
 from conversion_sync.status.facts import facts
 from conversion_sync.status.overview import overview
 from conversion_sync.status.verdict import Tone, verdict
@@ -45,9 +45,13 @@ def pass_time(seconds: float) -> None:
 
 
 def said() -> tuple[Tone, str]:
-    found = verdict(facts(overview(), "default"))
-    # Shortly after midnight, what was minutes ago was yesterday.
-    return found.tone, re.sub(r"(\d+ \w+ )?\d\d:\d\d", "…", found.words)
+    """What is said, whenever it has begun."""
+    known = facts(overview(), "default")
+    found = verdict(known)
+    words = found.words
+    for moment in filter(None, (known.gate.since, known.silent_since, known.seen_at)):
+        words = words.replace(f" {times.since(moment, known.now)}", " …")
+    return found.tone, words
 
 
 def people() -> None:

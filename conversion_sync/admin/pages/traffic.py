@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q
 from django.db.models.functions import TruncMinute
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -154,8 +152,8 @@ def _scale(spans: Sequence[tuple[datetime.datetime, int, int]], size: int) -> st
 
 
 def _words(at: datetime.datetime, calls: int, failed: int) -> str:
-    counted = ngettext("%d call", "%d calls", calls) % calls
-    words = f"{date_format(localtime(at), 'H:i')}: {counted}"
-    return (
-        _("%(words)s, %(failed)d failed") % {"words": words, "failed": failed} if failed else words
-    )
+    counted = ngettext("%s call", "%s calls", calls) % grouped(calls)
+    words = f"{times.time_of_day(at)}: {counted}"
+    if not failed:
+        return words
+    return _("%(words)s, %(failed)s failed") % {"words": words, "failed": grouped(failed)}

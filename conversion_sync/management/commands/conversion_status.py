@@ -17,6 +17,7 @@ from conversion_sync.models import MirrorLink, Status
 from conversion_sync.models.database import database
 from conversion_sync.status.facts import facts
 from conversion_sync.status.overview import Overview, overview
+from conversion_sync.status.plain import plain
 from conversion_sync.status.spans import span
 from conversion_sync.status.verdict import Verdict, verdict
 
@@ -54,7 +55,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         using = options["database"]
         state, mirrors = overview(using), figures(using)
-        found = verdict(facts(state, using))
+        with plain():
+            found = verdict(facts(state, using))
         if options["json"]:
             self.stdout.write(DjangoJSONEncoder(indent=2).encode(_as_json(state, found, mirrors)))
         else:

@@ -122,7 +122,8 @@ def test_the_calls_in_numbers_and_bars(admin):
     assert len(day.bars) == 2
     assert hour.scale.endswith("; at most 20 calls a minute")
     # In the last hour of a day, the first of these is midnight, today.
-    assert re.match(r"Since (\d+ \w+ )?\d\d:00; at most 20 calls an hour", day.scale)
+    hours = r"Since (\d+/\d+/\d+ )?(\d+ [ap]\.m\.|noon|midnight); at most 20 calls an hour"
+    assert re.match(hours, day.scale)
     html = page(admin)
     assert "<title>" in html.partition("<svg")[2]
     assert 'class="cs-plot-bad"' in html

@@ -39,9 +39,8 @@ def gate_card(known: Facts, request: HttpRequest) -> GateCard:
     match gate.status:
         case "open" if known.silent_since is not None:
             badge = Badge("bad", _("No answer"))
-            detail = _("The last calls were not answered, since %s.") % times.since(
-                known.silent_since, now
-            )
+            since = times.since(known.silent_since, now)
+            detail = times.one_full_stop(_("The last calls were not answered, since %s.") % since)
             advice = remedy(ErrorCode.UNREACHABLE)
         case "open":
             badge = Badge("ok", _("Open"))
@@ -51,7 +50,7 @@ def gate_card(known: Facts, request: HttpRequest) -> GateCard:
         case "paused":
             by = {"name": gate.reason, "when": times.since(gate.since or now, now)}
             badge = Badge("off", _("Paused"))
-            detail = _("By %(name)s, since %(when)s.") % by
+            detail = times.one_full_stop(_("By %(name)s, since %(when)s.") % by)
             advice = _("Press “Resume” to go on; nothing is lost meanwhile.")
         case _:
             badge = Badge("bad", _("Closed"))
