@@ -13,6 +13,7 @@ from django.db.models import Count, Min
 from conversion_sync.models import Status, SyncedModel
 from conversion_sync.models.clock import db_now
 from conversion_sync.models.state import BULK, PERSON
+from conversion_sync.status.errors import needs_a_person
 from conversion_sync.status.estimates import about, table_sizes
 from conversion_sync.sync.clock import due_all_the_same
 from conversion_sync.sync.kinds import MODELS
@@ -47,6 +48,7 @@ class KindState:
         synced_is_exact: False where those that are synced are too many to count: an estimate.
         errors: what failed, is in doubt, or is tried again after an error, by that error.
         retrying: pending rows that were tried in vain since they last changed, and are tried again.
+        stuck: which of these arrive only when a person has acted, by their error.
         held: other pending rows, which wait for one that needs a person.
         due: rows whose time has come.
         oldest_due: since when the longest waiting of them is due.
@@ -62,6 +64,7 @@ class KindState:
     held: int
     due: int
     oldest_due: datetime.datetime | None
+    stuck: Sequence[Errors] = ()
 
     @property
     def moving(self) -> int:
@@ -99,6 +102,7 @@ def _kind(
     if synced.number:
         counts[Status.SYNCED.value] = synced.number
     errors = [group for group in unsynced if group.code or group.status in _WANTING]
+    retrying = _retrying(rows, errors)
     due, oldest = _due(rows, now)
     if counts[Status.PENDING.value] > due and (far := due_all_the_same(model, using, now)):
         ahead = rows.filter(far, priority__in=(PERSON, BULK)).count()
@@ -110,10 +114,11 @@ def _kind(
         counts=dict(counts),
         synced_is_exact=synced.is_exact,
         errors=errors,
-        retrying=_retrying(rows, errors),
+        retrying=sum(group.count for group in retrying),
         held=_held(rows, now) if anything_failed and counts[Status.PENDING.value] else 0,
         due=due,
         oldest_due=oldest,
+        stuck=[group for group in retrying if needs_a_person(group.code)],
     )
 
 
@@ -123,11 +128,12 @@ def _by_error(rows: Any) -> list[Errors]:
     return [Errors(*group) for group in groups.annotate(count=Count("*"))]
 
 
-def _retrying(rows: Any, errors: Sequence[Errors]) -> int:
-    """How many rows are tried again."""
+def _retrying(rows: Any, errors: Sequence[Errors]) -> list[Errors]:
+    """Which rows are tried again, by error."""
     if not any(group.status == Status.PENDING for group in errors):
-        return 0
-    return int(rows.filter(RETRYING).count())
+        return []
+    groups = rows.filter(RETRYING).values_list("sync_status", "last_error_code")
+    return [Errors(*group) for group in groups.annotate(count=Count("*"))]
 
 
 def _held(rows: Any, now: datetime.datetime) -> int:

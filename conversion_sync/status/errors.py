@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import Status
 
-__all__ = ["EXPLANATIONS", "Explanation", "is_known", "remedy", "words"]
+__all__ = ["EXPLANATIONS", "Explanation", "is_known", "needs_a_person", "remedy", "words"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class Explanation:
     Attributes:
         retried: what to do about a row that is tried again by itself, where that is less.
         failed: what to do about a row that failed for good, where that is less.
+        needs_a_person: a row that is tried again with it arrives only when somebody has acted.
     """
 
     words: Promise
     remedy: Promise
     retried: Promise | None = None
     failed: Promise | None = None
+    needs_a_person: bool = False
 
 
 EXPLANATIONS: Mapping[str, Explanation] = {
@@ -45,6 +47,11 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     ErrorCode.NOT_FOUND: Explanation(
         _("not found in Conversion"),
         _("Push the contact that it belongs to (“Sync now” on the contact), and retry."),
+        retried=_(
+            "Have an administrator check the address of the API in the settings, and ask "
+            "Conversion's support: what waits is then sent by itself."
+        ),
+        needs_a_person=True,
     ),
     ErrorCode.RATE_LIMIT_EXCEEDED: Explanation(
         _("too many calls"),
@@ -75,6 +82,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
             "Have an administrator give the API key the missing right in Conversion: what waits "
             "is then sent by itself."
         ),
+        needs_a_person=True,
     ),
     ErrorCode.UNAVAILABLE: Explanation(
         _("Conversion asks to come back later"),
@@ -83,6 +91,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     ErrorCode.ITEM_ERROR: Explanation(
         _("refused, without a code"),
         _("Correct what the message names, and save; else ask Conversion's support."),
+        needs_a_person=True,
     ),
     ErrorCode.MISSING: Explanation(
         _("the answer did not mention it"),
@@ -140,6 +149,12 @@ EXPLANATIONS: Mapping[str, Explanation] = {
             "Have an administrator check the address of the API in the settings, and what is "
             "between this site and Conversion (proxy, gateway, firewall). Then retry what failed."
         ),
+        retried=_(
+            "Have an administrator check the address of the API in the settings, and what is "
+            "between this site and Conversion (proxy, gateway, firewall): what waits is then sent "
+            "by itself."
+        ),
+        needs_a_person=True,
     ),
     ErrorCode.BUG: Explanation(
         _("an error inside this app"),
@@ -154,6 +169,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         failed=_(
             "Have an administrator read the log of the worker, and report what it says; then retry."
         ),
+        needs_a_person=True,
     ),
     ErrorCode.UNSENDABLE: Explanation(
         _("it can't be read, or kept as it would be sent"),
@@ -162,6 +178,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
             "names, and save: it is sent again. Where it can't be opened, have an administrator "
             "do so."
         ),
+        needs_a_person=True,
     ),
     ErrorCode.UNSTORABLE: Explanation(
         _("it was given what can't be stored"),
@@ -203,12 +220,24 @@ _IN_DOUBT = _(
     "“Resend” or “Mark as sent”."
 )
 
-_UNKNOWN = _("Retry; if it comes again, ask Conversion's support, with the code and the message.")
+_UNKNOWN = Explanation(
+    _("an error that nobody knows"),
+    _("Retry; if it comes again, ask Conversion's support, with the code and the message."),
+    retried=_(
+        "It is tried again by itself; ask Conversion's support, with the code and the message."
+    ),
+    needs_a_person=True,
+)
 
 
 def is_known(code: str) -> bool:
     """Whether there are words for this code."""
     return code in EXPLANATIONS
+
+
+def needs_a_person(code: str) -> bool:
+    """Whether a row that is tried again after this error arrives only when somebody has acted."""
+    return bool(code) and EXPLANATIONS.get(code, _UNKNOWN).needs_a_person
 
 
 def words(code: str) -> str:
@@ -226,9 +255,7 @@ def remedy(code: str, status: str = "") -> str:
         return str(_IN_DOUBT)
     if not code:
         return ""
-    found = EXPLANATIONS.get(code)
-    if found is None:
-        return str(_UNKNOWN)
+    found = EXPLANATIONS.get(code, _UNKNOWN)
     if status in (Status.PENDING, Status.SENDING):
         return str(found.retried or found.remedy)
     return str((found.failed if status == Status.FAILED else None) or found.remedy)

@@ -10,6 +10,7 @@ from django.db.models import Min, Sum
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
 from conversion_sync.models import ApiCall, Status
+from conversion_sync.status.errors import needs_a_person
 from conversion_sync.status.overview import Overview
 from conversion_sync.status.verdict import NEXT_DRAIN, Facts
 from conversion_sync.sync.gate import GateState
@@ -71,7 +72,10 @@ def facts(seen: Overview, using: str, *, detailed: bool = True) -> Facts:
             those that are on their way.
     """
     moving = sum(kind.moving for kind in seen.kinds)
-    retrying = sum(kind.retrying for kind in seen.kinds)
+    stuck = Counter[str]()
+    for group in (group for kind in seen.kinds for group in kind.stuck):
+        stuck[group.code] += group.count
+    retrying = sum(kind.retrying for kind in seen.kinds) - stuck.total()
     sending = _is_sending(seen)
     # What is tried again comes when it comes: no time that is told could be kept.
     may_tell = detailed and moving and sending and not retrying and seen.gate.status == "open"
@@ -89,6 +93,8 @@ def facts(seen: Overview, using: str, *, detailed: bool = True) -> Facts:
         silent_since=_silent_since(seen.gate, using, seen.now),
         failed=_count(seen, Status.FAILED),
         in_doubt=_count(seen, Status.UNCONFIRMED),
+        stuck=stuck.total(),
+        stuck_for=_commonest(stuck),
         held=sum(kind.held for kind in seen.kinds),
         retrying=retrying,
         retrying_for=_commonest_error(seen) if retrying else "",
@@ -106,11 +112,16 @@ def _count(seen: Overview, status: Status) -> int:
 
 
 def _commonest_error(seen: Overview) -> str:
-    """Of the rows that are tried again; blank where there are none."""
+    """Of the rows that are tried again, and need nobody; blank where there are none."""
     errors = [each for kind in seen.kinds for each in kind.errors if each.status == Status.PENDING]
     counts = Counter[str]()
     for each in errors:
-        counts[each.code] += each.count
+        if not needs_a_person(each.code):
+            counts[each.code] += each.count
+    return _commonest(counts)
+
+
+def _commonest(counts: Counter[str]) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 

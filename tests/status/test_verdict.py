@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import ApiCall, ApiGate, Contact, Engagement, Heartbeat, MirrorMark
 from conversion_sync.models.clock import db_now
+from conversion_sync.status.errors import needs_a_person, remedy
 from conversion_sync.status.facts import facts, pace
 from conversion_sync.status.glance import glance
 from conversion_sync.status.overview import overview
@@ -126,6 +128,17 @@ TABLE: list[tuple[str, Tone, dict[str, Any]]] = [
         {"gate": AWAY, "moving": 9},
     ),
     ("3 rows need a person; all else is in Conversion.", Tone.BAD, {"failed": 2, "in_doubt": 1}),
+    (
+        "3 rows need a person; all else is in Conversion.",
+        Tone.BAD,
+        {"stuck": 3, "stuck_for": "FORBIDDEN"},
+    ),
+    (
+        "Conversion does not answer since 4:58 p.m.: 2 rows wait, nothing is lost; "
+        "1 row needs a person.",
+        Tone.BAD,
+        {"silent_since": AT_16_58, "retrying": 2, "stuck": 1, "stuck_for": "FOREIGN_ANSWER"},
+    ),
     (
         "1 row would leave and waits for a decision; all else is in Conversion.",
         Tone.BAD,
@@ -318,7 +331,44 @@ def test_what_changed_in_the_models_of_the_site_is_not_in_conversion_yet(db, con
     assert (said(), glance("default").words) == (words, words)
 
 
-def test_who_is_tried_again_for_a_missing_right_is_told_to_get_it():
-    found = verdict(Facts(now=NOW, retrying=3, retrying_for="FORBIDDEN"))
-    assert found.words == "3 rows did not arrive, and are tried again by themselves."
-    assert "give the API key the missing right" in found.advice
+def refused(email: str, code: str) -> None:
+    row = Contact.objects.create(email=email)
+    columns = {"attempts": 0, "failing_since": timezone.now(), "last_error_code": code}
+    due = db_now("default") + datetime.timedelta(seconds=90)
+    Contact.unmarked.filter(pk=row.pk).update(due_at=due, **columns)
+
+
+@pytest.mark.parametrize("code", [code for code in (*ErrorCode, "TEAPOT") if needs_a_person(code)])
+def test_who_is_tried_again_but_needs_a_person_is_not_passed_over(db, conversion, code):
+    refused("ann@x.example", "NO_ANSWER")
+    refused("bob@x.example", code)
+    refused("cid@x.example", code)
+    found = verdict(read())
+    assert found.words == (
+        "2 rows need a person. 1 row did not arrive, and is tried again by itself."
+    )
+    assert found.advice == remedy(code, "PENDING")
+    assert glance("default") == Verdict(Tone.BAD, "2 rows need a person.", found.advice)
+
+
+def test_who_is_tried_again_and_needs_nobody_is_in_nobodys_way(db, conversion):
+    for number, code in enumerate(code for code in ErrorCode if not needs_a_person(code)):
+        refused(f"p{number}@x.example", code)
+    assert verdict(read()).tone == Tone.RETRYING
+    assert glance("default").is_good
+
+
+def test_what_was_changed_since_it_was_refused_is_on_its_way(db, conversion):
+    refused("ann@x.example", "FORBIDDEN")
+    assert verdict(read()).tone == Tone.BAD
+    row = Contact.objects.get()
+    row.first_name = "Ann"
+    row.save()
+    assert said() == "Sending: 1 row."
+    assert glance("default").is_good
+
+
+def test_many_errors_of_what_waits_are_each_found(db, conversion):
+    for number in range(5):
+        refused(f"p{number}@x.example", f"CODE_{number}")
+    assert glance("default").words == "5 rows need a person."

@@ -130,7 +130,7 @@ def alike(tone: Tone, words: str) -> tuple[tuple[Tone, str], tuple[Tone, str]]:
 
 SILENT = alike(Tone.BAD, "Conversion does not answer since …: 20 rows wait, nothing is lost.")
 ONE = alike(Tone.BAD, "1 row needs a person; all else is in Conversion.")
-RETRIED = (Tone.RETRYING, "20 rows did not arrive, and are tried again by themselves.")
+ALL = alike(Tone.BAD, "20 rows need a person; all else is in Conversion.")
 ASKED = "Conversion asks to wait, sending goes on in {}: 20 rows wait, nothing is lost."
 
 CASES = {
@@ -165,12 +165,12 @@ CASES = {
             "corrected; 20 rows wait, nothing is lost.",
         ),
     ),
-    "a right that the key lacks": Case(
-        always("status", status=403, code="FORBIDDEN"), RETRIED, RETRIED
-    ),
+    "a right that the key lacks": Case(always("status", status=403, code="FORBIDDEN"), *ALL),
+    "a bill that was not paid": Case(always("status", status=402, code="PAY_FIRST"), *ALL),
+    "a router that knows no such address": Case(always("html", status=404), *ALL),
     "all contents refused": Case(
         always("status", status=400, code="VALIDATION_ERROR", path="contacts/batch"),
-        *alike(Tone.BAD, "20 rows need a person; all else is in Conversion."),
+        *ALL,
     ),
     "one content refused": Case(one_bad_row, *ONE),
     "an engagement in doubt": Case(engagement_in_doubt, *ONE),

@@ -30,6 +30,8 @@ class Facts:
         lively: whether one ran so lately that the next one is sure to come.
         silent_since: since when the API has not answered; None if it answers.
         failed, in_doubt: rows that need a person.
+        stuck: rows that are tried again, but arrive only when a person has acted.
+        stuck_for: the error of most of these.
         held: rows that wait for one of these.
         retrying: rows that were tried in vain, and are tried again by themselves.
         retrying_for: the error of most of these; blank where nobody looked.
@@ -54,6 +56,8 @@ class Facts:
     silent_since: datetime.datetime | None = None
     failed: int = 0
     in_doubt: int = 0
+    stuck: int = 0
+    stuck_for: str = ""
     held: int = 0
     retrying: int = 0
     retrying_for: str = ""
@@ -72,7 +76,7 @@ class Facts:
     @property
     def for_a_person(self) -> int:
         """Rows that need a person, and what of the site's own models does."""
-        return self.failed + self.in_doubt + self.faulty + self.leaving
+        return self.failed + self.in_doubt + self.stuck + self.faulty + self.leaving
 
     @property
     def waiting(self) -> int:

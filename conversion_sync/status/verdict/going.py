@@ -28,12 +28,13 @@ def for_a_person(facts: Facts) -> Verdict | None:
     """Whether anything needs a person; and what goes on besides."""
     if not facts.for_a_person:
         return None
+    advice = remedy(facts.stuck_for, Status.PENDING)
     if not facts.detailed:
-        return Verdict(Tone.BAD, f"{need(facts)}.")
+        return Verdict(Tone.BAD, f"{need(facts)}.", advice)
     words = need(facts, held=facts.held)
     rest = on_the_way(facts)
     words = f"{words}. {rest.words}" if rest else f"{words}; {_('all else is in Conversion.')}"
-    return Verdict(Tone.BAD, words, rest.advice if rest else "")
+    return Verdict(Tone.BAD, words, advice or (rest.advice if rest else ""))
 
 
 def on_the_way(facts: Facts) -> Verdict | None:

@@ -37,7 +37,7 @@ def need(facts: Facts, *, held: int = 0) -> str:
         held: rows that wait for those, where that is to be said.
     """
     parts = []
-    if count := facts.failed + facts.in_doubt:
+    if count := facts.failed + facts.in_doubt + facts.stuck:
         words = ngettext("%s row needs a person", "%s rows need a person", count) % grouped(count)
         more = ngettext("%s more waits for that", "%s more wait for that", held) % grouped(held)
         parts.append(f"{words}, {more}" if held else words)
