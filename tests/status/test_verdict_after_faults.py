@@ -140,13 +140,13 @@ CASES = {
     "500": Case(always("status", status=500, code="INTERNAL_ERROR"), *SILENT),
     "no JSON": Case(always("garbage"), *SILENT),
     "503, in ten minutes": Case(
-        always("status", status=503, code="UNAVAILABLE", headers={"Retry-After": "600"}),
+        always("status", status=503, code="UNAVAILABLE", headers={"Retry-After": "620"}),
         (Tone.OFF, ASKED.format("10 min")),
         (Tone.OFF, ASKED.format("5 min")),
     ),
-    "429, in two minutes": Case(
-        always("status", status=429, code="RATE_LIMIT_EXCEEDED", headers={"Retry-After": "120"}),
-        (Tone.OFF, ASKED.format("2 min")),
+    "429, in three minutes": Case(
+        always("status", status=429, code="RATE_LIMIT_EXCEEDED", headers={"Retry-After": "200"}),
+        (Tone.OFF, ASKED.format("3 min")),
         (Tone.OFF, ASKED.format("2 min")),
     ),
     "a key that is refused": Case(
