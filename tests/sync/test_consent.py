@@ -758,6 +758,31 @@ def test_the_opt_out_of_a_record_that_is_deleted_stands_for_its_address(conversi
     assert fresh(again).subscription_status == "UNSUBSCRIBED"
 
 
+@pytest.mark.parametrize("word", ["COMPLAINED", 7])
+def test_a_word_that_nobody_knows_of_a_record_that_is_deleted_stands_for_its_address(
+    conversion, word
+):
+    row = synced_contact()
+    conversion.contacts[ANN]["subscriptionStatus"] = word
+    row.delete()
+    push()
+    assert (last().source, last().reason) == ("Conversion", str(word))
+    again = contact(subscription_status="SUBSCRIBED")
+    push()
+    assert statuses(conversion) == [["UNSUBSCRIBED"]]
+    assert fresh(again).subscription_status == "UNSUBSCRIBED"
+
+
+def test_a_word_that_nobody_knows_is_carried_over_to_the_new_address(conversion):
+    row = synced_contact(subscription_status="SUBSCRIBED")
+    conversion.contacts[ANN]["subscriptionStatus"] = "COMPLAINED"
+    row.email = BOB
+    row.save()
+    push()
+    assert remote(conversion, BOB) == "UNSUBSCRIBED"
+    assert fresh(row).subscription_status == "UNSUBSCRIBED"
+
+
 def test_who_is_added_again_before_the_deletion_is_sent_is_still_opted_out(conversion):
     row = synced_contact()
     conversion.set_status(ANN, "UNSUBSCRIBED")

@@ -17,7 +17,7 @@ from conversion_sync.models import Contact, Deletion, Subscription, Subscription
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.sync.claim import Claim
-from conversion_sync.sync.consent.remote_opt_outs import take_remote_opt_out
+from conversion_sync.sync.consent.remote_opt_outs import UNDERSTOOD, take_remote_opt_out
 from conversion_sync.sync.outcomes import Decision, Outcome
 from conversion_sync.sync.readiness import same_person
 from conversion_sync.sync.retry import retried
@@ -27,9 +27,6 @@ __all__ = ["blocked", "created_by_us", "is_created_by_us"]
 
 #: For so long our own upsert having created a contact stands for a GET of it.
 FRESH = datetime.timedelta(hours=1)
-
-#: What Conversion may say of somebody who may be subscribed; None: nothing.
-UNDERSTOOD = (None, Subscription.SUBSCRIBED, Subscription.PENDING)
 
 
 def is_created_by_us(using: str) -> Condition:

@@ -10,7 +10,10 @@ from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.types import Rows
 
-__all__ = ["keep_opt_out", "take_remote_opt_out"]
+__all__ = ["UNDERSTOOD", "keep_opt_out", "take_remote_opt_out"]
+
+#: What Conversion may say of somebody who may be subscribed; None: nothing.
+UNDERSTOOD = (None, Subscription.SUBSCRIBED, Subscription.PENDING)
 
 WAITING = (Status.PENDING, Status.SENDING)
 
@@ -32,20 +35,24 @@ def keep_opt_out(using: str, deletion: Deletion, remote: RemoteContact) -> None:
     """Enter the opt-out of a record that is deleted or left in the log.
 
     It stands for its address, whoever has it next, and for the contact that goes on under another.
+    So does a word that nobody here knows, for the record that says it is about to go: the guard
+    would ask in vain.
     """
-    if remote.subscription_status != Subscription.UNSUBSCRIBED:
+    word = remote.subscription_status
+    if word in UNDERSTOOD:
         return
+    reason = "" if word == Subscription.UNSUBSCRIBED else str(word)[:64]
     with short_transaction(using):
         rows = _of_consent(using).filter(pk__in=[deletion.successor_id])
         if (row := locking(rows).first()) is not None:
             # Not by the old address: after a swap somebody else's opt-out may stand there.
             [standing] = SubscriptionChange.standing_opt_outs(using, [(row.pk, row.wanted_key)])
             if standing is None and not _is_overridden(using, row.pk, deletion.key):
-                _enter(using, row, row.wanted_key, Status.PENDING)
+                _enter(using, row, row.wanted_key, Status.PENDING, reason)
         # After the successor's, which has to be told where it goes on under another spelling.
         [known] = SubscriptionChange.standing_opt_outs(using, [(None, deletion.key)])
         if known is None and not _is_overridden(using, None, deletion.key):
-            _enter(using, None, deletion.key, Status.SYNCED)
+            _enter(using, None, deletion.key, Status.SYNCED, reason)
 
 
 def _of_consent(using: str) -> Rows:
@@ -64,13 +71,16 @@ def _is_overridden(using: str, contact: int | None, address: str) -> bool:
     return known is not None
 
 
-def _enter(using: str, contact: Contact | None, address: str, status: Status) -> None:
+def _enter(
+    using: str, contact: Contact | None, address: str, status: Status, reason: str = ""
+) -> None:
     change = SubscriptionChange(
         contact_id=contact.pk if contact else None,
         address=address,
         status=Subscription.UNSUBSCRIBED,
         previous_status=contact.subscription_status if contact else "",
         source="Conversion",
+        reason=reason,
     )
     SubscriptionChange.enter(using, [change])
     if status == Status.SYNCED:
