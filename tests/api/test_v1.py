@@ -281,7 +281,7 @@ def test_a_time_with_a_zone_keeps_it():
     assert contact.created_at == NOW.astimezone(timezone(timedelta(hours=2)))
 
 
-@pytest.mark.parametrize("data", [None, [], "text", {"email": "other@x.example"}])
+@pytest.mark.parametrize("data", [None, [], {}, "text", {"email": "other@x.example"}])
 def test_another_contact_or_none_is_no_answer(data):
     with pytest.raises(NoAnswer):
         v1.parse_contact({"data": data}, "a@x.example")
@@ -303,9 +303,10 @@ def test_company_tells_our_id_from_theirs(data, remote_id):
     assert company == RemoteCompany("Acme", remote_id, "x.example", {})
 
 
-def test_another_company_is_no_answer():
+@pytest.mark.parametrize("data", [None, [], {}, {"externalId": "Other"}])
+def test_another_company_or_none_is_no_answer(data):
     with pytest.raises(NoAnswer):
-        v1.parse_company({"data": {"externalId": "Other"}}, "Acme")
+        v1.parse_company({"data": data}, "Acme")
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def parse_engagement(envelope: Envelope) -> EngagementResult:
 
 def _record(envelope: Envelope) -> Mapping[str, Any]:
     data = envelope.get("data")
-    if not isinstance(data, Mapping):
+    if not isinstance(data, Mapping) or not data:
         raise NoAnswer("The answer holds no record.")
     return data
 
