@@ -199,6 +199,8 @@ class SyncedModel(StateModel):
             else:
                 force_update = not update_fields
             written = self._written(update_fields)
+            if before is not None:
+                self._evaluate(using, written)
             self._marks = {} if self._is_quiet(written) else marking(_priority())
             try:
                 super().save(
@@ -257,6 +259,21 @@ class SyncedModel(StateModel):
             for name in self.LOCKED
             if name in written or name.removesuffix("_id") in written
         }
+
+    def _evaluate(self, using: str, written: set[str]) -> None:
+        """Have the instance hold what its expressions come to, where more depends on the column.
+
+        The caller holds the row's lock.
+        """
+        expressions = {
+            f"new_{name}": value
+            for name, value in self._values(written).items()
+            if hasattr(value, "resolve_expression")
+        }
+        if expressions:
+            rows = locking(type(self).unmarked.using(using).filter(pk=self.pk))
+            for name, value in rows.values(**expressions).get().items():
+                setattr(self, name.removeprefix("new_"), value)
 
     def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any) -> Any:
         # Django has no public way to add expressions to the UPDATE of a save and to keep the

@@ -10,11 +10,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.state import ProjectState
 from django.db.migrations.writer import MigrationWriter
-from django.db.models import Count, Exists, F, OuterRef, Q
-from django.db.models.functions import Lower
+from django.db.models import Count, Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Concat, Lower, Upper
 
 from conversion_sync.models import Company, Contact, Engagement
-from tests.kit import ANN, BOB, company, contact, engagement, fresh, write
+from tests.kit import ANN, BOB, company, contact, engagement, fresh, push, write
 
 pytestmark = pytest.mark.django_db
 
@@ -192,6 +192,30 @@ def test_get_or_create_and_update_or_create_find_any_spelling():
     other = company(IDS[0])
     for external_id in IDS:
         assert Company.objects.get_or_create(external_id=external_id) == (other, False)
+
+
+def test_an_expression_may_be_saved_as_a_key(conversion):
+    row = contact("ann@x.example")
+    employer = company("Acme")
+    push()
+    row.email = Concat(Value("new."), Lower("email"))
+    row.save()
+    employer.external_id = Concat("external_id", Value("-2"))
+    employer.save(update_fields=["external_id"])
+    assert (row.email, fresh(row).key) == ("new.ann@x.example", "new.ann@x.example")
+    assert fresh(employer).key == "Acme-2"
+    push()
+    assert (list(conversion.contacts), list(conversion.companies)) == ([row.email], ["Acme-2"])
+
+
+def test_an_expression_may_be_saved_as_a_subscription(conversion):
+    row = contact(first_name="unsubscribed")
+    push()
+    row.subscription_status = Upper("first_name")
+    row.save()
+    push()
+    assert row.subscription_status == "UNSUBSCRIBED"
+    assert conversion.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
 
 
 def test_an_update_and_a_deletion_find_any_spelling():
