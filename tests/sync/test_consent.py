@@ -627,7 +627,8 @@ def test_guarded_changes_are_claimed_a_few_at_a_time(conversion, settings):
     push()
     sizes = [len(call) for call in statuses(conversion)]
     assert (sum(sizes), max(sizes) <= 8) == (19, True)
-    assert len(gets(conversion)) == 20
+    # On a machine that is busy a drain may end between the two, and the next one asks again.
+    assert len({*gets(conversion)}) == 20
     assert remote(conversion, "c7@x.example") == "UNSUBSCRIBED"
     assert remote(conversion, "c8@x.example") == "SUBSCRIBED"
 
