@@ -221,7 +221,8 @@ def _check(header: Sequence[str], number: int) -> None:
         raise UnusableFile(_("the file is not UTF-8: save it as “CSV UTF-8”"), number)
     name, count = Counter(filter(None, header)).most_common(1)[0]
     if count > 1:
-        raise UnusableFile(_("there are two columns “%(name)s”") % {"name": name}, number)
+        words = _("there are two columns “%(name)s”: rename or remove one of them")
+        raise UnusableFile(words % {"name": name}, number)
 
 
 def _fault(cells: Sequence[str], wanted: int) -> str:

@@ -33,6 +33,7 @@ class Outcome:
 
     ``stays_unsubscribed``: the line would have lifted an opt-out; all else of it was taken.
     ``opt_out_is_taken``: the line is bad, and the opt-out that it brings is entered all the same.
+    ``unknown_company``: the name that no company has, or several; all else of the line was taken.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Outcome:
     problems: Sequence[Problem] = ()
     stays_unsubscribed: bool = False
     opt_out_is_taken: bool = False
+    unknown_company: str = ""
     key: str = ""
     changes: Sequence[Change] = ()
     #: The cells of a bad line, as they stand in the file.
@@ -60,6 +62,8 @@ class Report:
     stay_unsubscribed: int = 0
     #: The bad lines whose opt-outs are entered all the same.
     opt_outs_taken: int = 0
+    #: The lines that name a company which can't be told from its name.
+    unknown_companies: int = 0
     rolled_back: bool = False
 
     def add(self, outcome: Outcome) -> None:
@@ -67,6 +71,7 @@ class Report:
         self.counts[outcome.result] += 1
         self.stay_unsubscribed += outcome.stays_unsubscribed
         self.opt_outs_taken += outcome.opt_out_is_taken
+        self.unknown_companies += bool(outcome.unknown_company)
 
 
 def judge(draft: Draft, key: str) -> Outcome:
@@ -89,6 +94,7 @@ def judge(draft: Draft, key: str) -> Outcome:
         result,
         problems,
         stays,
+        unknown_company="" if result is Result.BAD else draft.unknown_company,
         key=key,
         changes=draft.changes(),
         record=record,

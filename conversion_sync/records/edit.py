@@ -21,7 +21,8 @@ class Edit:
         changed: the columns that change, with what was there before.
         stays_unsubscribed: it would have lifted an opt-out; all else of it is written.
         opt_out_is_lost: the row is unsubscribed, as is said, and the consent log knows of none.
-        unknown_company: the key of a company that there is not: the row keeps the one that it has.
+        unknown_company: the key of a company that there is not, or a name that none has or several
+            have: the row keeps the one that it has.
         invalid: why the row can't be written so, by column.
     """
 

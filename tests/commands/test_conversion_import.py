@@ -166,6 +166,11 @@ def test_a_json_column_is_taken_as_it_is(import_csv):
     assert (row.external_contact, row.custom_variables) == ({"crm": 7}, {"deep": [1]})
 
 
+def test_lines_that_name_a_company_that_is_not_here_are_counted(import_csv):
+    out, _ = import_csv("contacts", "email,company\na@x.example,Acme\nb@x.example,\n")
+    assert "2 created, 0 updated, 0 unchanged, 1 without their company" in out
+
+
 def test_the_company_name_of_a_contact_is_left_out_beside_its_id_and_it_is_said(import_csv):
     out, _ = import_csv("contacts", "email,company_id,company_name\na@x.example,,Acme\n")
     assert "“company_name” is left out" in out
@@ -536,7 +541,7 @@ def test_an_import_that_is_stopped_says_where(import_csv, monkeypatch):
         (b"email,title,title\n", "line 1: there are two columns “title”"),
         (b"email,E-mail,Email\n", "the columns “email” and “E-mail” mean the same"),
         (b"Phone;Email;E-mail\n", "the columns “Email” and “E-mail” mean the same"),
-        (b'"email\n', "line 1: the quotes can't be read"),
+        (b'"email\n', "line 1: a quote is never closed"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_said_with_file_line_and_reason(

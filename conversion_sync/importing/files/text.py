@@ -174,6 +174,8 @@ class _Feed:
 def _reason(error: csv.Error) -> str:
     if isinstance(error, _TooLong) or "field limit" in str(error):
         return _("a cell is too long, or a quote is never closed")
+    if str(error) == "unexpected end of data":
+        return _("a quote is never closed")
     return _("the quotes can't be read (%(error)s)") % {"error": error}
 
 

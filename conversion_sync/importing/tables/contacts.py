@@ -65,6 +65,8 @@ class Contacts(Table):
         elif name == "company_name":
             if company := known.companies.get(text):
                 draft.assign("company", company)
+            else:
+                draft.unknown_company = text
         else:
             super()._fill_cell(draft, name, text, known, clear_blanks)
 

@@ -147,6 +147,7 @@ class Command(BaseCommand):
         for count, words in (
             (report.counts[Result.DIFFERS], "differ from what was sent"),
             (report.stay_unsubscribed, "stay unsubscribed"),
+            (report.unknown_companies, "without their company (none, or several, have its name)"),
             (report.counts[Result.BAD], "bad"),
             (report.opt_outs_taken, "of these bring opt-outs, which are entered all the same"),
         ):

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from conversion_sync.admin.badges import one_line
 from conversion_sync.admin.pages.panel import in_words
@@ -55,6 +55,7 @@ class ReviewedLine:
     key: str
     is_new: bool
     stays_unsubscribed: bool
+    unknown_company: str
     differences: Sequence[Difference]
 
 
@@ -73,9 +74,10 @@ class Review:
 
     def hear(self, outcome: Outcome) -> None:
         """Keep the line if it is among the first of its sort."""
+        is_notable = outcome.stays_unsubscribed or outcome.unknown_company
         if outcome.result is Result.BAD:
             kept = self.bad
-        elif outcome.result is not Result.UNCHANGED or outcome.stays_unsubscribed:
+        elif outcome.result is not Result.UNCHANGED or is_notable:
             kept = self.good
         else:
             return
@@ -120,6 +122,11 @@ class Review:
         return self.report.counts[Result.CREATED] + self.report.counts[Result.UPDATED]
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands below the header."""
+        return not self.report.counts.total()
+
+    @property
     def takes_long(self) -> bool:
         """Whether a person will wonder what is going on."""
         return self.writes > LONG_FROM
@@ -151,7 +158,11 @@ class Review:
             words.append(_("%s left unsubscribed") % number_format(stay, force_grouping=True))
         if taken := self.report.opt_outs_taken:
             number = number_format(taken, force_grouping=True)
-            words.append(_("%s of the bad lines bring opt-outs, which are entered") % number)
+            one, several = (
+                "%s of the bad lines brings an opt-out, which is entered",
+                "%s of the bad lines bring opt-outs, which are entered",
+            )
+            words.append(ngettext(one, several, taken) % number)
         return words
 
     def complaints(self, most: int) -> str:
@@ -170,6 +181,7 @@ class Review:
                 one_line(line.key, VALUE_LENGTH),
                 line.result is Result.CREATED,
                 line.stays_unsubscribed,
+                one_line(line.unknown_company, VALUE_LENGTH),
                 list(self._differences(line)),
             )
             for line in self.good

@@ -111,6 +111,37 @@ def test_a_company_is_shown_by_its_name(client):
     assert "Company : Old Ltd → New Ltd" in text(answer)
 
 
+def test_a_company_that_is_not_known_by_its_name_is_named(client):
+    for external_id, name in (("C1", "Acme"), ("C2", "Twin"), ("C3", "Twin")):
+        Company.objects.create(external_id=external_id, company_name=name)
+    contact("old@x.example", first_name="Ann")
+    preview = upload(
+        client,
+        "email,first_name,company\n"
+        "a@x.example,,Acme\nb@x.example,,Twin\nold@x.example,Ann,Nobody Ltd\nc@x.example,,\n",
+    )
+    assert "2 lines name a company by a name that none has here, or several" in text(preview)
+    assert "b@x.example New Without its company: “Twin” can't be told" in text(preview)
+    assert "old@x.example Unchanged Without its company: “Nobody Ltd” can't be told" in text(
+        preview
+    )
+    assert text(preview).count("Without its company") == 2
+    confirm(client, preview)
+    companies = dict(Contact.objects.values_list("email", "company__external_id"))
+    assert companies == {
+        "a@x.example": "C1",
+        "b@x.example": None,
+        "c@x.example": None,
+        "old@x.example": None,
+    }
+
+
+def test_of_a_file_that_is_a_header_alone_it_is_said_that_it_has_no_lines(client):
+    preview = upload(client, "email,first_name\n")
+    assert "Nothing to import: the file has no lines below its header." in text(preview)
+    assert "all rows are as the file says" not in text(preview)
+
+
 def test_of_a_long_file_the_first_lines_are_shown_and_all_are_counted(client, monkeypatch):
     monkeypatch.setattr(review, "LINES", 3)
     good = "".join(f"c{number}@x.example\n" for number in range(10))
