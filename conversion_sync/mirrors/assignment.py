@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from conversion_sync.mirrors.brakes import hold, would_be_too_many
+from conversion_sync.mirrors.brakes import hold, hold_back, would_be_too_many
 from conversion_sync.mirrors.declaration import KEEP, Declared
 from conversion_sync.mirrors.marks import Mark, write
 from conversion_sync.mirrors.plan import Plan
@@ -25,7 +25,10 @@ State = MirrorLink.State
 
 
 def assign(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
-    """Say of each plan which row it gets: that of its key, else its own under another key."""
+    """Say of each plan which row it gets: that of its key, else its own under another key.
+
+    Those that would leave their rows, and are too many, are held.
+    """
     _Assignment(using, declared, plans).make()
 
 
@@ -37,6 +40,8 @@ class _Assignment:
         self.by_link = {plan.link.pk: plan for plan in plans if plan.link.pk}
         self.by_pk, self.by_key = self._locked()
         self.owners = self._owners()
+        for plan in plans:
+            plan.orphans = self._orphans(plan)
         self.taken = dict[int | None, Plan]()
         self.deferred = list[Plan]()
         self.aside = dict[int, tuple[MirrorLink, str]]()
@@ -46,6 +51,7 @@ class _Assignment:
         """The rows that they have, and those of the keys that they want, locked."""
         model: Any = MODELS[self.declared.kind]
         pks = [plan.had for plan in self.plans if plan.had is not None]
+        pks += [pk for plan in self.plans for pk in plan.link.orphans or ()]
         keys = [plan.key for plan in self.wanting]
         keys += [plan.waited_for for plan in self.plans if plan.waited_for]
         table = model._default_manager.using(self.using).filter(Q(pk__in=pks) | Q(key__in=keys))
@@ -61,7 +67,15 @@ class _Assignment:
         )
         return {link.row: link for link in links if link.row is not None}
 
+    def _orphans(self, plan: Plan) -> set[int]:
+        """The rows that a plan was to take over, or has left, and that no source has still."""
+        found = {pk for pk in plan.link.orphans or () if pk in self.by_pk}
+        if (row := self.by_key.get(plan.waited_for)) is not None:
+            found.add(row.pk)
+        return found - {*self.owners}
+
     def make(self) -> None:
+        hold_back(self.using, self.declared, self.plans)
         # Who has the row of its key keeps it, whatever comes first.
         for plan in sorted(
             self.wanting, key=lambda each: (not self._has_its_key(each), each.place)
@@ -90,7 +104,10 @@ class _Assignment:
             return
         passed = self._passed_on()
         moving = self._leaving_theirs(passed)
-        if not moving or not would_be_too_many(self.using, self.declared, self.plans, moving):
+        if not moving:
+            return
+        counts = {plan: count for plan in self.plans if (count := self._would_leave(plan, passed))}
+        if not would_be_too_many(self.using, self.declared, self.plans, counts):
             return
         while moving:
             for plan in moving:
@@ -102,17 +119,33 @@ class _Assignment:
             moving = self._leaving_theirs(passed)
 
     def _leaving_theirs(self, passed: Collection[int]) -> list[Plan]:
-        """Those that get other rows than their own, which nobody else is to have."""
+        """Those that get other rows than their own, which nobody else is to have.
+
+        Who takes over what it waited for, or what is its own, gets it: what it leaves can wait
+        without it.
+        """
         return [
             plan
             for plan in self.plans
-            if plan.had in self.by_pk
-            and plan.had not in self.taken
-            and plan.had not in passed
-            and plan.row is not None
-            # What it had was not its own, or it takes over from who has gone: counted before.
+            if self._leaves_its_own(plan, passed)
             and not (plan.was_set_aside or plan.is_released or plan.key == plan.waited_for)
         ]
+
+    def _leaves_its_own(self, plan: Plan, passed: Collection[int]) -> bool:
+        is_left = plan.had in self.by_pk and plan.had not in self.taken and plan.had not in passed
+        return is_left and plan.row is not None
+
+    def _would_leave(self, plan: Plan, passed: Collection[int]) -> int:
+        """How many rows a plan that stays would leave to nobody."""
+        if plan.leaves or plan.is_released or plan.is_stuck:
+            return 0
+        orphans = plan.orphans - self.taken.keys()
+        given_up = [pk for pk in orphans if self._is_given_up(plan, pk)]
+        return self._leaves_its_own(plan, passed) + len(given_up)
+
+    def _is_given_up(self, plan: Plan, orphan: int) -> bool:
+        """Whether a plan is not to have a row that it was to take over, or had."""
+        return bool(plan.leaves) or self.by_pk[orphan].key != plan.key
 
     def _passed_on(self) -> set[int]:
         """The rows that go from these to others that wait for them."""
@@ -238,13 +271,13 @@ class _Assignment:
         return marks.filter(model=mark.model, source=mark.source).exists()
 
     def _see_what_is_left(self, plan: Plan) -> None:
+        plan.orphans = {pk for pk in plan.orphans if self.taken.get(pk, plan) is plan}
         if plan.is_held or (plan.is_stuck and not plan.gives_up):
+            plan.link.orphans = sorted(plan.orphans) or None
             return
-        if plan.waited_for and (plan.leaves or plan.key != plan.waited_for):
-            # What it was to take over, it leaves.
-            row = self.by_key.get(plan.waited_for)
-            if row is not None and row.pk not in self.taken and row.pk not in self.owners:
-                plan.left.add(row.pk)
+        plan.link.orphans = None
+        # What it was to take over, it leaves.
+        plan.left |= {pk for pk in plan.orphans if self._is_given_up(plan, pk)}
         has_own = plan.had in self.by_pk and plan.had not in self.taken and not plan.is_handed_on
         got = None if plan.row is None else plan.row.pk
         if plan.was_set_aside and plan in self.deferred and has_own:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db.models import Q
 
@@ -25,15 +25,23 @@ DAY = datetime.timedelta(days=1)
 
 def hold_back(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     """Have those plans wait whose rows would leave, where they are too many."""
-    leaving = [
-        plan for plan in plans if plan.leaves and plan.had is not None and not plan.is_released
-    ]
+    leaving = _leaving(plans)
     if not leaving or declared.on_exit is KEEP:
         return
-    if not are_too_many(using, declared, len(leaving), [plan.link.pk for plan in leaving]):
+    if not are_too_many(using, declared, _rows_of(leaving), [plan.link.pk for plan in leaving]):
         return
     for plan in leaving:
         hold(plan, plan.leaves)
+
+
+def _leaving(plans: Iterable[Plan]) -> list[Plan]:
+    """Those that leave rows, and that no person has let."""
+    return [plan for plan in plans if plan.leaves and not plan.is_released and _rows_of([plan])]
+
+
+def _rows_of(plans: Iterable[Plan]) -> int:
+    """How many rows they have, and are to say of what becomes of them."""
+    return sum((plan.had is not None) + len(plan.orphans) for plan in plans)
 
 
 def hold(plan: Plan, why: str) -> None:
@@ -47,16 +55,17 @@ def hold(plan: Plan, why: str) -> None:
 
 
 def would_be_too_many(
-    using: str, declared: Declared, plans: Iterable[Plan], moving: Sequence[Plan]
+    using: str, declared: Declared, plans: Iterable[Plan], moving: Mapping[Plan, int]
 ) -> bool:
-    """Whether so many sources that leave their rows for others are too many.
+    """Whether so many rows that sources leave for others are too many.
 
     Args:
         plans: all that are rendered now: those that leave are counted with them.
+        moving: how many rows each of those leaves that stay.
     """
-    leaving = [plan for plan in plans if plan.leaves and plan.had and not plan.is_released]
-    some = [*moving, *leaving]
-    return are_too_many(using, declared, len(some), [plan.link.pk for plan in some])
+    leaving = _leaving(plans)
+    count, some = sum(moving.values()) + _rows_of(leaving), [*moving, *leaving]
+    return are_too_many(using, declared, count, [plan.link.pk for plan in some])
 
 
 def are_too_many(using: str, declared: Declared, count: int, among: Collection[int] = ()) -> bool:

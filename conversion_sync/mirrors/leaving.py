@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from conversion_sync.mirrors.assignment import mark_of
-from conversion_sync.mirrors.brakes import are_too_many
+from conversion_sync.mirrors.brakes import are_too_many, hold
 from conversion_sync.mirrors.declaration import DELETE, KEEP, Declared
 from conversion_sync.mirrors.marks import write
 from conversion_sync.mirrors.plan import Plan
@@ -16,12 +15,11 @@ from conversion_sync.mirrors.snapshots import MODELS
 from conversion_sync.models import MirrorLink, MirrorState, SubscriptionChange
 from conversion_sync.models.attribution import on_behalf_of
 from conversion_sync.models.clock import db_now
+from conversion_sync.models.messages import Message, stored
 
 __all__ = ["leave"]
 
 State = MirrorLink.State
-
-logger = logging.getLogger(__name__)
 
 
 def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
@@ -32,11 +30,11 @@ def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
     model: Any = MODELS[declared.kind]
     left = {pk for plan in plans for pk in plan.left}
     rows = dict(model.unmarked.using(using).filter(pk__in=left).values_list("pk", "key"))
-    passed = _passed_on(using, declared, plans)
+    passed = _passed_on(using, declared, plans, rows)
     rows = {pk: key for pk, key in rows.items() if key not in passed}
     if declared.on_exit is KEEP or not rows:
         return
-    for pk in _moved_in_numbers(using, declared, plans, rows):
+    for pk in _held(using, declared, plans, rows):
         del rows[pk]
     released = {pk for plan in plans if plan.is_released for pk in plan.left}
     by_itself = {pk: key for pk, key in rows.items() if pk not in released}
@@ -49,30 +47,36 @@ def leave(using: str, declared: Declared, plans: Sequence[Plan]) -> None:
             _take_away(using, declared, by_person)
 
 
-def _moved_in_numbers(
+def _held(
     using: str, declared: Declared, plans: Sequence[Plan], rows: Mapping[int, str | None]
 ) -> set[int]:
-    """The rows whose sources have others now, where they are so many that they stay as they are.
+    """The rows whose sources have others now, where they are so many that a person decides.
 
     What is done with a row that is left can't be undone, and a mistake in addresses moves many.
+    Their sources say that these wait, and keep the rows that they have now.
     """
-    moved = [
-        plan for plan in plans if plan.left & rows.keys() and not (plan.leaves or plan.is_released)
-    ]
-    if not moved:
+    left = {
+        plan: plan.left & rows.keys()
+        for plan in plans
+        if plan.left & rows.keys() and not (plan.leaves or plan.is_released)
+    }
+    if not left:
         return set()
-    too_many = are_too_many(using, declared, len(moved), [plan.link.pk for plan in moved])
-    for plan in moved:
+    count = sum(map(len, left.values()))
+    if are_too_many(using, declared, count, [plan.link.pk for plan in left]):
+        for plan, pks in left.items():
+            _hold(plan, pks)
+        return {pk for pks in left.values() for pk in pks}
+    for plan in left:
         # Counted from now on, as if it had left.
         plan.link.left_at = db_now(using)
-    if not too_many:
-        return set()
-    logger.warning(
-        "%d rows of %s stay as they are: so many of its sources moved to other rows at once.",
-        len(moved),
-        declared.label,
-    )
-    return {pk for plan in moved for pk in plan.left if pk in rows}
+    return set()
+
+
+def _hold(plan: Plan, orphans: Collection[int]) -> None:
+    plan.link.orphans = sorted(orphans)
+    if plan.link.state in (State.MIRRORED, State.CONFLICT):
+        hold(plan, stored(Message.LEFT_A_ROW))
 
 
 def _take_away(using: str, declared: Declared, rows: Mapping[int, str | None]) -> None:
@@ -87,15 +91,18 @@ def _say_why(using: str, plan: Plan) -> None:
     link = plan.link
     link.state = State.EXCLUDED if plan.reading else State.GONE
     link.reason, link.key, link.names = plan.leaves, "", []
-    if plan.had is not None or link.left_at is None:
+    has_left = plan.had is not None or bool(plan.left)
+    if has_left or link.left_at is None:
         # What a person let leave is not counted: the decision was made of all of them.
-        is_counted = plan.had is not None and not plan.is_released
+        is_counted = has_left and not plan.is_released
         link.left_at = db_now(using) if is_counted else None
 
 
-def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str]:
+def _passed_on(
+    using: str, declared: Declared, plans: Sequence[Plan], rows: Mapping[int, str | None]
+) -> set[str]:
     """The keys that these gave up and other sources want: those are looked at again."""
-    freed = {key for plan in plans if not plan.is_held for key in _given_up(plan)}
+    freed = {key for plan in plans if not plan.is_held for key in _given_up(plan, rows)}
     if not freed:
         return set()
     waiting = MirrorLink.objects.using(using).filter(
@@ -112,9 +119,9 @@ def _passed_on(using: str, declared: Declared, plans: Sequence[Plan]) -> set[str
     return {*links}
 
 
-def _given_up(plan: Plan) -> Iterator[str]:
+def _given_up(plan: Plan, rows: Mapping[int, str | None]) -> Iterator[str]:
     """The keys of which others may have the rows; who only waits for one gives nothing up."""
     if plan.had_key and (plan.link.row is None or plan.link.key != plan.had_key):
         yield plan.had_key
-    if plan.left and plan.waited_for:
-        yield plan.waited_for
+    for pk in plan.left & plan.orphans:
+        yield rows.get(pk) or ""

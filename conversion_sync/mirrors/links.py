@@ -17,7 +17,18 @@ __all__ = ["key_of_target", "links_of", "rows_of", "standing_for", "write_links"
 Kind = MirrorLink.Kind
 
 #: What rendering writes of a link.
-COLUMNS = ("state", "row", "key", "reason", "fault", "mapping", "names", "left_at", "trouble")
+COLUMNS = (
+    "state",
+    "row",
+    "key",
+    "reason",
+    "fault",
+    "mapping",
+    "names",
+    "left_at",
+    "orphans",
+    "trouble",
+)
 
 
 def links_of(using: str, declared: Declared, sources: Iterable[str]) -> dict[str, MirrorLink]:

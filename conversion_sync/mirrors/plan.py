@@ -34,6 +34,8 @@ class Plan:
         had, had_key: the primary key and the key of the row that it had.
         waited_for: the key that it wanted, and another source had the row of.
         was_set_aside: its own row was taken by another, and the one that it had is not its own.
+        orphans: the primary keys of rows that no source has, and of which it was to say what
+            becomes of them: it was to take them over, or has left them.
         left: the primary keys of rows that it had, or was to take over, and that it leaves.
     """
 
@@ -49,6 +51,7 @@ class Plan:
     is_held: bool = False
     is_released: bool = False
     row: Any = None
+    orphans: set[int] = field(default_factory=set)
     left: set[int] = field(default_factory=set)
     had: int | None = None
     had_key: str = ""

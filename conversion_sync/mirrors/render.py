@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from conversion_sync.mirrors import brakes
 from conversion_sync.mirrors.assignment import assign
 from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.engagements import enter
@@ -140,7 +139,6 @@ class _Rendering:
             read_key(plan, self.declared.kind)
 
     def _records(self, plans: Sequence[Plan]) -> dict[Plan, str]:
-        brakes.hold_back(self.using, self.declared, plans)
         assign(self.using, self.declared, plans)
         made = write_rows(self.using, self.declared, plans)
         leave(self.using, self.declared, plans)

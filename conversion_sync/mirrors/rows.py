@@ -47,7 +47,10 @@ def write_rows(using: str, declared: Declared, plans: Sequence[Plan]) -> dict[Pl
             _keep(plan, {pk for pk, other in taken.items() if other is not plan})
             continue
         link, names = plan.link, plan.reading.values if plan.reading else {}
-        link.state, link.reason, link.left_at = State.MIRRORED, "", None
+        link.state, link.reason = State.MIRRORED, ""
+        if plan.had is None:
+            # It is back; who has moved from one row to another is counted still.
+            link.left_at = None
         link.row, link.key = edit.row.pk, plan.key
         link.names = sorted(
             name.removeprefix("variables.") for name in names if name.startswith("variables.")
@@ -67,6 +70,7 @@ def _keep(plan: Plan, taken: Collection[int]) -> None:
         taken: the rows that others get: what it gave up stays given up.
     """
     has_own = plan.had not in taken and not plan.is_handed_on
+    plan.link.orphans = sorted(plan.orphans) or None
     if plan.gives_up:
         plan.link.row = None
         plan.left |= {plan.had} if has_own and plan.had is not None else set()

@@ -52,6 +52,8 @@ class Message(enum.StrEnum):
     SOURCE_GONE = "source-gone"
     #: And another row has that.
     HAS_ANOTHER_KEY = "has-another-key"
+    #: And no other source has that.
+    LEFT_A_ROW = "left-a-row"
     #: ``why``: the message that would have it leave.
     HELD_BACK = "held-back"
     #: ``since``: what happened before is not entered.

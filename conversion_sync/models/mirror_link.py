@@ -71,6 +71,9 @@ class MirrorLink(models.Model):
     #: The custom variables that are the mirror's.
     names = models.JSONField(_("variables"), default=list)
     left_at = InstantField(_("left at"), null=True, default=None)
+    #: Rows that it has left, or was to take over, and that no source has: what becomes of them is
+    #: decided of this one. NULL: none.
+    orphans = models.JSONField(_("rows that no source has"), null=True, default=None)
 
     class Meta:
         verbose_name = _("mirrored source")

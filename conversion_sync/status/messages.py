@@ -55,6 +55,9 @@ _WORDS: Mapping[Message, Promise] = {
     Message.HAS_ANOTHER_KEY: gettext_lazy(
         "It has another key now, of which a row is there already."
     ),
+    Message.LEFT_A_ROW: gettext_lazy(
+        "Another row was its own, or was to become it, and no source has that now."
+    ),
     Message.HELD_BACK: gettext_lazy(
         "It would leave, with so many others that a person has to decide. %(why)s"
     ),

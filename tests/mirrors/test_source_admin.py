@@ -352,6 +352,24 @@ def test_it_says_how_many_would_leave_and_what_happens(held, admin_client):
     assert not SubscriptionChange.unmarked.exists()
 
 
+def test_a_row_that_no_source_has_is_named_where_it_is_decided(customers, admin_client):
+    owners = [customer(f"c{number}") for number in range(10)]
+    waiting = [customer(f"own{number}") for number in range(10)]
+    render()
+    for owner, each in zip(owners, waiting, strict=True):
+        each.email = owner.email
+        each.save()
+    render()
+    for owner in owners:
+        owner.delete()
+    render()
+    found = text(admin_client.get(DECIDE))
+    assert "10 contacts" in found
+    assert "what would leave: <bdi>own0@x.example</bdi>" in found
+    assert "no source has that now" in found
+    assert "own9@x.example" in text(admin_client.get(of(waiting[9])))
+
+
 def test_they_leave_once_somebody_says_so(held, admin_client):
     answer = admin_client.post(DECIDE, {"counted": "20"}, follow=True)
     assert "20 of the contacts leave with the next drains." in text(answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,9 @@ from conversion_sync.admin.badges import one_line
 from conversion_sync.admin.site import address, may_view
 from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.registry import registry
+from conversion_sync.mirrors.snapshots import MODELS
 from conversion_sync.models import MirrorLink
+from conversion_sync.models.database import database
 
 __all__ = ["Shown", "name_of", "note", "shown"]
 
@@ -37,6 +39,7 @@ class Shown:
         kind: what instances of its model are called.
         name: its own, where this person may know it; else its primary key.
         key: that it has, or wants.
+        left: the keys of rows that no source has, and that leave when this one is let.
         instance: None where it is gone, or nothing that this person may look at.
         address: of its page in the site's admin, if there is one that this person may see.
         why: of its page “Why?” there, likewise.
@@ -47,6 +50,7 @@ class Shown:
     kind: str
     name: str
     key: str = ""
+    left: Sequence[str] = ()
     instance: models.Model | None = None
     address: str = ""
     why: str = ""
@@ -68,9 +72,21 @@ def note(site: AdminSite, request: HttpRequest, links: Iterable[MirrorLink]) -> 
     for label, some in by_mirror.items():
         declared = registry.get(label)
         instances = {} if declared is None else _instances(site, request, declared, some)
+        keys = {} if declared is None else _keys(declared, some)
         for link in some:
-            instance = instances.get(link.source)
-            vars(link)[_SHOWN] = _shown(site, request, declared, link, instance)
+            found = _shown(site, request, declared, link, instances.get(link.source))
+            left = [keys[pk] for pk in link.orphans or () if pk in keys]
+            vars(link)[_SHOWN] = replace(found, left=left)
+
+
+def _keys(declared: Declared, links: Iterable[MirrorLink]) -> Mapping[int, str]:
+    """The keys of the rows that no source has, and that these are to say of what becomes."""
+    pks = {pk for link in links for pk in link.orphans or ()}
+    if not pks:
+        return {}
+    rows: Any = MODELS[declared.kind].unmarked.using(database())
+    found = rows.filter(pk__in=pks).values_list("pk", "key")
+    return {pk: one_line(key, NAME) for pk, key in found if key}
 
 
 def _instances(
