@@ -9,7 +9,7 @@ class OrderManager(mirrors.MirroredManagerMixin, models.Manager):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -62,7 +62,7 @@ class MirroredQuerySetMixin(_QuerySet):
             created = super().bulk_create(objs, *args, **kwargs)
             pks = [each.pk for each in created]
             # Of a conflict, or on MySQL, nobody tells the primary keys: all rows are looked at.
-            if None in pks:
+            if None in pks or _may_be_others(self.model, *args, **kwargs):
                 _mark_all(self)
             else:
                 _mark(self, pks)
@@ -76,6 +76,20 @@ class MirroredQuerySetMixin(_QuerySet):
 
 def _sender(model: type[models.Model]) -> Any:
     return sender_of(model) if mirroring.get() else None
+
+
+def _may_be_others(
+    model: type[models.Model],
+    batch_size: int | None = None,
+    ignore_conflicts: bool = False,
+    update_conflicts: bool = False,
+    update_fields: Collection[str] | None = None,
+    unique_fields: Collection[str] | None = None,
+) -> bool:
+    """Whether ``bulk_create`` may have updated rows of other primary keys than it was given."""
+    primary_key: Any = model._meta.pk
+    names = {"pk", primary_key.name, primary_key.attname}
+    return update_conflicts and not (unique_fields and names.issuperset(unique_fields))
 
 
 def _locked(rows: models.QuerySet[Any]) -> Sequence[Any]:

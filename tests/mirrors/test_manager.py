@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import models
+from django.db import connection, models
 from django.db.models import Count, F
 
 from conversion_sync import mirrors
 from conversion_sync.models import MirrorMark
 from tests.mirrors.kit import contacts, marks, render
-from tests.mirrors.shop.models import Country, Customer, Order, Plan
+from tests.mirrors.shop.models import Country, Customer, Guest, Order, Plan
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +69,47 @@ def test_bulk_update(customers):
     assert Customer.marked.bulk_update(customers, ["name"]) == 3
     render()
     assert names() == {"C"}
+
+
+class GuestMirror(mirrors.Mirror[Guest]):
+    email = F("email")
+    variables = {"name": F("name")}  # noqa: RUF012
+
+
+@pytest.fixture
+def guests(mirror):
+    mirror("contact", Guest, GuestMirror)
+    Guest.objects.bulk_create([Guest(email="ann@x.example", name="A")])
+
+
+@pytest.mark.skipif(
+    not connection.features.supports_update_conflicts_with_target, reason="no such clause"
+)
+def test_rows_that_bulk_create_updates_by_another_column_than_their_key(guests):
+    """Their keys are others than those that the new instances had come with."""
+    some = [Guest(email="ann@x.example", name="B"), Guest(email="bob@x.example", name="B")]
+    Guest.marked.bulk_create(
+        some, update_conflicts=True, update_fields=["name"], unique_fields=["email"]
+    )
+    render()
+    assert {key: row.custom_variables for key, row in contacts().items()} == {
+        "ann@x.example": {"name": "B"},
+        "bob@x.example": {"name": "B"},
+    }
+
+
+@pytest.mark.skipif(
+    not connection.features.supports_update_conflicts_with_target, reason="no such clause"
+)
+def test_rows_that_bulk_create_updates_by_their_key_are_marked_alone(guests):
+    ann = Guest.objects.get()
+    Guest.marked.bulk_create(
+        [Guest(pk=ann.pk, email="ann@x.example", name="B")],
+        update_conflicts=True,
+        update_fields=["name"],
+        unique_fields=["id"],
+    )
+    assert marks() == [("shop.guest", str(ann.pk), "C")]
 
 
 def test_delete(customers):

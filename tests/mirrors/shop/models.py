@@ -101,6 +101,18 @@ class Line(models.Model):
         return str(self.text)
 
 
+class Guest(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    email: models.CharField[Any, Any] = models.CharField(max_length=200, unique=True)
+    name: models.CharField[Any, Any] = models.CharField(max_length=50, blank=True)
+
+    objects = models.Manager()
+    marked = mirrors.MirroredManager()
+
+    def __str__(self) -> str:
+        return str(self.email)
+
+
 class Person(models.Model):
     email: models.CharField[Any, Any] = models.CharField(max_length=200)
 
