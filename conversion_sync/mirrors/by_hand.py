@@ -7,12 +7,13 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 
 from conversion_sync.mirrors.explain import explain, row_of
 from conversion_sync.mirrors.marks import mirroring
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import render
+from conversion_sync.mirrors.table import python_key
 from conversion_sync.models import (
     Contact,
     Engagement,
@@ -24,6 +25,7 @@ from conversion_sync.models import (
 from conversion_sync.models.announcement import quiet
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.database import database
+from conversion_sync.models.locking import locking
 from conversion_sync.models.validators import validate_address
 
 __all__ = ["NotMirrored", "set_subscription", "suspended", "track"]
@@ -58,27 +60,45 @@ def track(
 
     Raises:
         NotMirrored: no contact stands for the instance.
-        ValidationError: the email, or one of the texts, can't be used.
+        ValidationError: the email, one of the texts, or the data can't be used.
+        ValueError: the instance was never saved.
     """
     using = database()
-    with transaction.atomic(using=using):
-        if source_key is not None:
-            rows = Engagement.objects.using(using).filter(source_key=source_key)
-            known: Engagement | None = rows.first()
-            if known is not None:
+    try:
+        with transaction.atomic(using=using):
+            if (known := _known(using, source_key)) is not None:
                 return known
-        row = Engagement(
-            contact=_contact(using, who),
-            name=name,
-            description=description,
-            data=dict(data or {}),
-            source_key=source_key,
-        )
-        if occurred_at is not None:
-            row.occurred_at = occurred_at
-        row.clean_fields(exclude={"contact", *Engagement.STATE})
-        row.save(using=using)
+            row = Engagement(
+                contact=_contact(using, who),
+                name=name,
+                description=description,
+                data=dict(data or {}),
+                source_key=source_key,
+            )
+            if occurred_at is not None:
+                row.occurred_at = occurred_at
+            row.clean_fields(exclude={"contact", *Engagement.STATE})
+            row.save(using=using)
+    except IntegrityError:
+        # Another one has entered it meanwhile.
+        if (known := _known(using, source_key, locked=True)) is None:
+            raise
+        return known
     return row
+
+
+def _known(using: str, source_key: str | None, *, locked: bool = False) -> Engagement | None:
+    """The engagement of a source key.
+
+    Args:
+        locked: what others have committed since this transaction began is seen as well.
+    """
+    if source_key is None:
+        return None
+    rows = Engagement.objects.using(using).filter(source_key=source_key)
+    with transaction.atomic(using=using):
+        found: Engagement | None = (locking(rows) if locked else rows).first()
+    return found
 
 
 def set_subscription(
@@ -99,7 +119,7 @@ def set_subscription(
     Raises:
         NotMirrored: no contact stands for the instance.
         ValidationError: the email can't be used.
-        ValueError: there is no such status, or no reason.
+        ValueError: there is no such status, no reason, or the instance was never saved.
     """
     if status not in Subscription.values:
         raise ValueError(f"{status!r} is no subscription status: {', '.join(Subscription.values)}.")
@@ -125,6 +145,8 @@ def set_subscription(
 
 
 def _contact(using: str, who: str | models.Model) -> Contact:
+    if isinstance(who, models.Model) and who.pk is None:
+        raise ValueError(f"This {who._meta.label} was never saved.")
     if isinstance(who, Contact):
         return who
     if isinstance(who, str):
@@ -135,7 +157,7 @@ def _contact(using: str, who: str | models.Model) -> Contact:
     if row is None:
         # It may have been saved in this very transaction.
         for declared in registry.of(type(who), MirrorLink.Kind.CONTACT):
-            render(using, declared, [who.pk], bulk=False)
+            render(using, declared, [python_key(type(who), who.pk)], bulk=False)
         row = row_of(who, MirrorLink.Kind.CONTACT, using=using)
     if row is None:
         raise NotMirrored(_why(who))

@@ -14,7 +14,7 @@ from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader, Reading
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.snapshots import as_json, read_key
-from conversion_sync.mirrors.table import label_of
+from conversion_sync.mirrors.table import label_of, python_key, text_of
 from conversion_sync.mirrors.words import condition_words, fingerprint
 from conversion_sync.models import Company, Contact, Engagement, MirrorLink, MirrorMark
 from conversion_sync.models.database import database
@@ -92,7 +92,7 @@ def row_of(instance: models.Model, kind: Kind, *, using: str | None = None) -> A
     """The contact, company or engagement that stands for an instance; None if there is none."""
     using = using or database()
     labels = [each.label for each in registry.of(type(instance), kind)]
-    links = MirrorLink.objects.using(using).filter(mirror__in=labels, source=str(instance.pk))
+    links = MirrorLink.objects.using(using).filter(mirror__in=labels, source=_text(instance))
     links = links.exclude(state=MirrorLink.State.WAITING)
     pk = links.filter(row__isnull=False).values_list("row", flat=True).first()
     return None if pk is None else _MODELS[kind].unmarked.using(using).filter(pk=pk).first()
@@ -110,7 +110,7 @@ def rows_of_instances(
         MirrorLink.objects.using(using)
         .filter(
             mirror__in=[each.label for each in registry.of(model)],
-            source__in=[str(pk) for pk in pks],
+            source__in=[text_of(model._meta.pk, pk) for pk in pks],
             row__isnull=False,
         )
         .exclude(state=MirrorLink.State.WAITING)
@@ -125,9 +125,10 @@ def rows_of_instances(
 
 
 def _explain(using: str, declared: Declared, instance: models.Model) -> Explanation:
-    links = MirrorLink.objects.using(using).filter(mirror=declared.label, source=str(instance.pk))
+    text, pk = _text(instance), python_key(type(instance), instance.pk)
+    links = MirrorLink.objects.using(using).filter(mirror=declared.label, source=text)
     link = links.first() or MirrorLink(state="")
-    reading = Reader(declared).read([instance.pk]).get(instance.pk)
+    reading = Reader(declared).read([pk]).get(pk)
     plan = Plan(MirrorLink(), reading)
     if reading is not None and not (reading.fault or reading.unmet):
         _see_key(declared, plan)
@@ -135,9 +136,7 @@ def _explain(using: str, declared: Declared, instance: models.Model) -> Explanat
     row = None
     if link.row is not None:
         row = _MODELS[declared.kind].unmarked.using(using).filter(pk=link.row).first()
-    marks = MirrorMark.objects.using(using).filter(
-        model=label_of(declared.model), source=str(instance.pk)
-    )
+    marks = MirrorMark.objects.using(using).filter(model=label_of(declared.model), source=text)
     return Explanation(
         mirror=declared.label,
         kind=str(declared.kind),
@@ -152,6 +151,10 @@ def _explain(using: str, declared: Declared, instance: models.Model) -> Explanat
         is_marked=marks.exists(),
         is_outdated=bool(link.mapping) and link.mapping != fingerprint(declared),
     )
+
+
+def _text(instance: models.Model) -> str:
+    return text_of(instance._meta.pk, instance.pk)
 
 
 def _see_key(declared: Declared, plan: Plan) -> None:

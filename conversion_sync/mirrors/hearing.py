@@ -20,7 +20,7 @@ from conversion_sync.mirrors.marks import (
     parents_of,
     write,
 )
-from conversion_sync.mirrors.table import Sender, label_of
+from conversion_sync.mirrors.table import Sender, label_of, text_of
 
 __all__ = ["connect"]
 
@@ -104,7 +104,7 @@ def _saved(
     if (found := sender_of(sender)) is None:
         return []
     marks = [
-        Mark(label, str(getattr(instance, attribute)))
+        Mark(label, text_of(_field(sender, attribute), getattr(instance, attribute)))
         for label, (attribute, reads) in found.marked.items()
         if _reads(reads, update_fields)
     ]
@@ -133,7 +133,7 @@ def _parents(instance: Any, sender: Sender, using: str) -> list[Mark]:
             by_column = {column.target_field.attname: value}
             value = rows.filter(**by_column).values_list("pk", flat=True).first()
         if value is not None:
-            found.append(Mark(parent.label, str(value)))
+            found.append(Mark(parent.label, text_of(column, value)))
     return found
 
 
@@ -148,8 +148,8 @@ def _deleted(
     if (found := sender_of(sender)) is None:
         return []
     marks = [
-        Mark(label, str(getattr(instance, attribute)), What.DELETED.value)
-        for label, (attribute, _) in found.marked.items()
+        Mark(label, text_of(_field(sender, name), getattr(instance, name)), What.DELETED.value)
+        for label, (name, _) in found.marked.items()
     ]
     return marks + _parents(instance, found, using)
 
@@ -170,12 +170,12 @@ def _linked(
         return
     for label, is_own in table().through[sender]:
         if is_own != reverse:
-            yield Mark(label, str(instance.pk))
+            yield Mark(label, text_of(instance._meta.pk, instance.pk))
             continue
         pks = pk_set
         if pks is None:
             pks = _linked_to(sender, instance, label, using)
-        yield from (Mark(label, str(pk)) for pk in pks)
+        yield from (Mark(label, text_of(model._meta.pk, pk)) for pk in pks)
 
 
 def _linked_to(

@@ -16,7 +16,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import connections, models, transaction
 
 from conversion_sync.mirrors.followed import sender_of
-from conversion_sync.mirrors.table import Parent, Sender, label_of
+from conversion_sync.mirrors.table import Parent, Sender, label_of, text_of
 from conversion_sync.models import MirrorMark
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
@@ -83,9 +83,10 @@ def _statement(vendor: str, rows: int) -> str:
 def changed(model: type[models.Model], pks: Iterable[Any], what: str = What.CHANGED) -> list[Mark]:
     """The marks of rows of a model by their primary keys, themselves alone."""
     sender = sender_of(model)
+    texts = [text_of(model._meta.pk, pk) for pk in pks]
     found = list[Mark]()
     for label in sender.marked if sender else ():
-        found += [Mark(label, str(pk), what) for pk in pks]
+        found += [Mark(label, text, what) for text in texts]
     return found
 
 
@@ -97,7 +98,7 @@ def generic_marks(using: str, parent: Parent, pairs: Iterable[tuple[Any, Any]]) 
         pairs: the primary keys of their content types, and their own.
     """
     return [
-        Mark(parent.label, str(pk))
+        Mark(parent.label, text_of(model._meta.pk, pk))
         for content_type, pk in pairs
         if content_type is not None
         and pk is not None

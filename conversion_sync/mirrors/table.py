@@ -5,10 +5,22 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import models
 
-__all__ = ["Concern", "Left", "Model", "Parent", "Reference", "Sender", "Table", "label_of"]
+__all__ = [
+    "Concern",
+    "Left",
+    "Model",
+    "Parent",
+    "Reference",
+    "Sender",
+    "Table",
+    "label_of",
+    "python_key",
+    "text_of",
+]
 
 Model = type[models.Model]
 
@@ -103,3 +115,23 @@ class Table:
 def label_of(model: Model) -> str:
     """By which the marks know a model; a proxy is what it stands for."""
     return (model._meta.concrete_model or model)._meta.label_lower
+
+
+def python_key(model: Model, value: Any) -> Any:
+    """A primary key as the database gives it, however it was given: ``"7"`` is ``7``.
+
+    What none can be is left as it is.
+    """
+    return _read(model._meta.pk, value)
+
+
+def text_of(column: Any, value: Any) -> str:
+    """The value of a primary key, or of a column that refers to one, as marks and links have it."""
+    return str(_read(column, value))
+
+
+def _read(column: Any, value: Any) -> Any:
+    try:
+        return column.to_python(value)
+    except Exception:  # what it is, is for the site's own field to say: a mark is left as it was
+        return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -9,10 +11,17 @@ from django.db.models import F, Q
 
 import conversion_sync
 from conversion_sync import mirrors, signals
-from conversion_sync.models import Contact, Engagement, SubscriptionChange, attributed
+from conversion_sync.mirrors import by_hand
+from conversion_sync.models import (
+    Contact,
+    Engagement,
+    MirrorLink,
+    SubscriptionChange,
+    attributed,
+)
 from tests.kit import log
 from tests.mirrors.kit import contacts, marks, render
-from tests.mirrors.shop.models import Customer, Plan
+from tests.mirrors.shop.models import Customer, Guest, Plan
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +31,11 @@ ANN = "ann@x.example"
 class CustomerMirror(mirrors.Mirror[Customer]):
     email = F("email")
     include = Q(is_active=True)
+
+
+class GuestMirror(mirrors.Mirror[Guest]):
+    email = F("email")
+    on_exit = mirrors.DELETE
 
 
 @pytest.fixture
@@ -44,6 +58,51 @@ def test_an_engagement_of_a_source_key_is_entered_once():
     track(ANN)
     track(ANN)
     assert Engagement.unmarked.count() == 3
+
+
+def test_an_engagement_that_another_one_enters_meanwhile_is_entered_once(monkeypatch):
+    first, known = track("bob@x.example", source_key="k"), by_hand._known
+
+    def not_yet(*args, **kwargs):
+        # It is committed right after it was looked for.
+        monkeypatch.setattr(by_hand, "_known", known)
+
+    monkeypatch.setattr(by_hand, "_known", not_yet)
+    with transaction.atomic():
+        assert track(ANN, source_key="k") == first
+    assert [*contacts()] == ["bob@x.example"]
+    assert Engagement.unmarked.count() == 1
+
+
+@pytest.mark.parametrize("spelling", [lambda pk: pk.hex, lambda pk: str(pk).upper(), str])
+@pytest.mark.parametrize("is_rendered", [True, False])
+def test_an_instance_is_known_however_its_primary_key_is_spelled(mirror, spelling, is_rendered):
+    mirror("contact", Guest, GuestMirror)
+    guest = Guest.objects.create(pk=spelling(uuid.uuid4()), email=ANN)
+    assert marks() == [("shop.guest", str(Guest.objects.get().pk), "C")]
+    if is_rendered:
+        render()
+    assert track(guest).contact.key == ANN
+    [found] = mirrors.explain(guest)
+    assert (found.state, found.is_included, found.row) == ("mirrored", True, Contact.objects.get())
+    guest.delete()
+    render()
+    assert not MirrorLink.objects.filter(state="mirrored", kind="contact").exists()
+
+
+def test_a_number_is_known_by_its_digits(customers):
+    customer = Customer(pk="7", email=ANN)
+    customer.save()
+    assert track(customer).contact.key == ANN
+
+
+@pytest.mark.parametrize("model", [Customer, Contact, Plan])
+def test_an_instance_that_was_never_saved_is_refused(customers, model):
+    with pytest.raises(ValueError, match="was never saved"):
+        track(model())
+    with pytest.raises(ValueError, match="was never saved"):
+        conversion_sync.set_subscription(model(), "UNSUBSCRIBED", reason="asked us")
+    assert contacts() == {}
 
 
 def test_an_engagement_of_an_instance_is_one_of_its_contact(customers):
