@@ -70,10 +70,10 @@ class Backfill:
         Args:
             stop: asked between two transactions; True: what is left is for the next time.
         """
-        if has_past(self.using, self.declared):
-            if self.dry_run:
-                return  # Nothing of what there is would be entered.
+        if not self.dry_run:
             note_past(self.using, self.declared)
+        elif self.since is None and has_past(self.using, self.declared):
+            return  # It has just begun: nothing of what there is would be entered.
         steps = {"sources": self._see_sources, "links": self._see_links}
         while self._phase in steps:
             if stop():

@@ -41,9 +41,8 @@ def _begin(using: str, declared: Declared, when: datetime.datetime) -> None:
     _state, is_new = MirrorState.objects.using(using).get_or_create(
         mirror=declared.label, defaults={"began_at": when}
     )
-    has_times = any(name == "occurred_at" for name, _ in declared.words())
-    if is_new and declared.kind is MirrorLink.Kind.ENGAGEMENT and not has_times:
-        # Without times, what there is now is what happened before.
+    if is_new and declared.kind is MirrorLink.Kind.ENGAGEMENT:
+        # What there is now, and has no time, is what happened before.
         what = MirrorMark.What.BEGUN
         MirrorMark.objects.using(using).create(model=declared.label, what=what, bulk=True)
         announce(using)

@@ -24,6 +24,8 @@ What, Kind = MirrorMark.What, MirrorLink.Kind
 #: Sources of one transaction.
 SOURCES = 200
 
+_TIME = "conversion_sync_time"
+
 
 def waiting(using: str) -> QuerySet[Any]:
     """The marks that are to be rendered."""
@@ -115,10 +117,20 @@ def _model_at(declared: Declared, lookup: str) -> type[models.Model]:
     return cast("type[models.Model]", model)
 
 
+def _without_time(declared: Declared, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Those that are included and have no time, as far as the database can tell."""
+    if isinstance(declared.include, Q):
+        rows = rows.filter(declared.include)
+    time = dict(declared.words()).get("occurred_at")
+    if hasattr(time, "resolve_expression"):
+        rows = rows.alias(**{_TIME: time}).filter(**{f"{_TIME}__isnull": True})
+    return rows
+
+
 def next_sources(declared: Declared, lookup: str, mark: MirrorMark, after: str | None) -> list[Any]:
     rows = Reader(declared).sources().order_by("pk").distinct()
-    if mark.what == What.BEGUN and isinstance(declared.include, Q):
-        rows = rows.filter(declared.include)
+    if mark.what == What.BEGUN:
+        rows = _without_time(declared, rows)
     if mark.source:
         condition = _condition(declared, lookup, mark.what, [mark.source])
         if condition is None:

@@ -23,7 +23,7 @@ from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.priority import prioritize_contacts
 from conversion_sync.models.state import PERSON
 
-__all__ = ["enter"]
+__all__ = ["enter", "time_of"]
 
 Kind, State = MirrorLink.Kind, MirrorLink.State
 
@@ -78,10 +78,13 @@ def _made(
     """The engagement of a source; None where it is none yet, or can't be one."""
     link, values = plan.link, plan.reading.values if plan.reading else {}
     model, pk = target(declared.model, dict(declared.words())["contact"]), values.get("contact")
-    occurred = _time(values.get("occurred_at"))
+    occurred = time_of(values.get("occurred_at"))
     if occurred is not None and instant(occurred) < began:
         link.state, link.key = State.PAST, ""
         link.reason = stored(Message.HAPPENED_BEFORE, since=began.isoformat(" ", "minutes"))
+        return None
+    if occurred is None and link.state == State.PAST:
+        # Whether it happened since then, nobody can tell.
         return None
     if pk is None or model is None or str(pk) not in contacts:
         link.state, link.key = State.WAITING, key_of_target(model, pk) if model and pk else ""
@@ -125,7 +128,8 @@ def _valid(plan: Plan, row: Engagement) -> Engagement | None:
     return row
 
 
-def _time(value: Any) -> datetime.datetime | None:
+def time_of(value: Any) -> datetime.datetime | None:
+    """When something happened, as a mirror says it: a moment, or a day; None: it does not say."""
     if isinstance(value, datetime.datetime) or value is None:
         return value
     if isinstance(value, datetime.date):

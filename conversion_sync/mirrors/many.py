@@ -12,6 +12,8 @@ from conversion_sync.mirrors.again import spread
 from conversion_sync.mirrors.beginnings import began_at
 from conversion_sync.mirrors.concerned import What, concerned_by, next_sources, waiting
 from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.engagements import time_of
+from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import render
 from conversion_sync.mirrors.table import label_of
@@ -71,7 +73,7 @@ def _place(mark: MirrorMark, turns: Sequence[tuple[Declared, str]]) -> tuple[int
 
 def _note_the_past(using: str, declared: Declared, pks: Collection[Any]) -> None:
     """Have these sources be none that happen from now on, but for those that changed since."""
-    label, texts = label_of(declared.model), {str(pk) for pk in pks}
+    label, texts = label_of(declared.model), {str(pk) for pk in _without_time(declared, pks)}
     marked = waiting(using).filter(model=label, source__in=texts).values_list("source", flat=True)
     links = MirrorLink.objects.using(using)
     began = began_at(using, declared).isoformat(" ", "minutes")
@@ -89,6 +91,16 @@ def _note_the_past(using: str, declared: Declared, pks: Collection[Any]) -> None
         ],
         ignore_conflicts=True,
     )
+
+
+def _without_time(declared: Declared, pks: Collection[Any]) -> Collection[Any]:
+    """Those of which a function does not say either when they happened."""
+    time = dict(declared.words()).get("occurred_at")
+    if time is None or hasattr(time, "resolve_expression"):
+        return pks
+    found = Reader(declared).read(pks).values()
+    told = [each for each in found if not each.fault]
+    return [each.pk for each in told if time_of(each.values.get("occurred_at")) is None]
 
 
 def has_past(using: str, declared: Declared) -> bool:

@@ -211,6 +211,36 @@ def test_since_a_time_what_happened_before_is_entered(mirror):
     assert Engagement.unmarked.count() == 2
 
 
+class ToldMirror(OrderMirror):
+    label = "tests.TimedMirror"
+
+    def occurred_at(self, order):
+        return order.placed_at
+
+
+@pytest.mark.parametrize("declared", [TimedMirror, ToldMirror])
+def test_what_was_there_and_has_no_time_happened_before(mirror, declared):
+    ann = Customer.objects.create(email="ann@x.example")
+    old = Order.objects.create(number="old", customer=ann, status="placed")
+    timed = timezone.now() - datetime.timedelta(days=5)
+    Order.objects.create(number="timed", customer=ann, status="placed", placed_at=timed)
+    Order.objects.create(number="draft", customer=ann)
+    MirrorMark.objects.all().delete()
+    mirror("contact", Customer, CustomerMirror)
+    mirror("engagement", Order, declared)
+    run()
+    old.save()
+    render()
+    assert not Engagement.unmarked.exists()
+    Order.objects.create(number="new", customer=ann, status="placed")
+    Order.objects.filter(number="draft").update(status="placed")
+    run()
+    render()
+    assert {row.description for row in Engagement.unmarked.all()} == {"new", "draft"}
+    run("shop.Order", since=timezone.now() - datetime.timedelta(days=6))
+    assert {row.description for row in Engagement.unmarked.all()} == {"new", "draft", "timed"}
+
+
 def test_a_model_that_nobody_mirrors_is_said(both):
     with pytest.raises(CommandError, match=r"No mirror of 'shop.Plan'.*shop.Customer"):
         run("shop.Plan")
