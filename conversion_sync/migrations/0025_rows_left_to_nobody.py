@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversion_sync', '0023_slots_taken'),
+        ('conversion_sync', '0024_next_drain'),
     ]
 
     operations = [
