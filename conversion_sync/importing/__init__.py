@@ -7,13 +7,13 @@ for text in export("contacts", Contact.objects.all()): ...
 """
 
 from conversion_sync.importing.choices import SKIP
-from conversion_sync.importing.drafts import Problem
 from conversion_sync.importing.errors import UnusableFile
 from conversion_sync.importing.exporter import export
 from conversion_sync.importing.files.encoding import ENCODINGS
 from conversion_sync.importing.importer import Importer
 from conversion_sync.importing.layout import Layout
 from conversion_sync.importing.outcome import Outcome, Report, Result
+from conversion_sync.importing.problem import Problem
 from conversion_sync.importing.rejected import RejectedLines
 from conversion_sync.importing.tables import TABLES
 from conversion_sync.records.change import Change

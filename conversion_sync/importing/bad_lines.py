@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
-from conversion_sync.importing.drafts import Problem
 from conversion_sync.importing.layout import Layout
 from conversion_sync.importing.opt_outs import OptOuts, is_address
 from conversion_sync.importing.outcome import Outcome, Result
+from conversion_sync.importing.problem import Problem
 from conversion_sync.importing.source import BadLine, Line
 from conversion_sync.models import Contact, SubscriptionChange, attributed
 

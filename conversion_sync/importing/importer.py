@@ -11,13 +11,15 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from conversion_sync.importing.bad_lines import BadLines
-from conversion_sync.importing.drafts import Draft, Problem
 from conversion_sync.importing.layout import Layout
 from conversion_sync.importing.notices import notices
 from conversion_sync.importing.outcome import Outcome, Report, Result, judge
+from conversion_sync.importing.problem import Problem
 from conversion_sync.importing.source import BadLine, Line
-from conversion_sync.importing.tables import TABLES, Columns, Known
+from conversion_sync.importing.tables import TABLES, Columns, KnownOfLines
+from conversion_sync.importing.values import Values
 from conversion_sync.models import attributed
+from conversion_sync.records.edit import Edit
 from conversion_sync.records.write import write
 
 __all__ = ["Importer"]
@@ -144,30 +146,34 @@ class Importer:
     def _write(self, lines: Sequence[Line]) -> list[Outcome]:
         known = self._table.look_up(self._using, lines, self._columns)
         known.opting_out = self._opting_out
-        outcomes, drafts, lost = list[Outcome](), list[Draft](), set[str]()
+        outcomes, edits, lost = list[Outcome](), list[Edit](), set[str]()
         for line in lines:
-            draft = self._draft(line, known)
-            outcome = judge(draft, self._shown_key(line))
+            values = self._read(line, known)
+            edit = None if values.problems else self._table.edited(values, known)
+            may_change = edit is None or self._table.may_change(edit.row)
+            outcome = judge(values, edit, self._shown_key(line), may_change=may_change)
             outcomes.append(outcome)
+            if edit is None:
+                continue
             if outcome.result in (Result.CREATED, Result.UPDATED):
-                drafts.append(draft)
-            if draft.opt_out_is_lost:
-                lost.add(draft.key)
+                edits.append(edit)
+            if edit.opt_out_is_lost:
+                lost.add(edit.key)
         if not self._dry_run:
-            write(self._table.model, self._using, drafts, opt_outs=lost)
+            write(self._table.model, self._using, edits, opt_outs=lost)
         return outcomes
 
-    def _draft(self, line: Line, known: Known) -> Draft:
-        draft = self._table.fill(line, self._columns, known, self._clear_blanks)
-        key = self._table.key_of(line, self._columns)
-        first = self._line_of.get(key, line.number)
+    def _read(self, line: Line, known: KnownOfLines) -> Values:
+        """What a line says; a second one about a row says nothing."""
+        values = self._table.read(line, self._columns, known, self._clear_blanks)
+        first = self._line_of.get(values.key, line.number)
         if first != line.number:
             title = self._columns.known[self._table.key]
             words = _("same %(column)s as line %(line)d") % {"column": title, "line": first}
-            draft.errors = [Problem(words, value=line.cells[title])]
-        elif not draft.errors:
-            self._line_of[key] = line.number
-        return draft
+            values.problems = [Problem(words, value=line.cells[title])]
+        elif not values.problems:
+            self._line_of[values.key] = line.number
+        return values
 
     def _shown_key(self, line: Line) -> str:
         return line.cells[self._columns.known[self._table.key]]

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from conversion_sync.importing.drafts import Draft, Problem
-from conversion_sync.models import Engagement
+from conversion_sync.importing.problem import Problem
+from conversion_sync.importing.values import Values
 from conversion_sync.records.change import Change
+from conversion_sync.records.edit import Edit
 
 __all__ = ["Outcome", "Report", "Result", "judge"]
 
@@ -74,28 +75,31 @@ class Report:
         self.unknown_companies += bool(outcome.unknown_company)
 
 
-def judge(draft: Draft, key: str) -> Outcome:
-    """What becomes of a line whose row is locked; ``key`` as the line spells it."""
-    result, problems = Result.UPDATED, draft.errors
-    if problems:
-        result = Result.BAD
-    elif draft.is_new:
+def judge(values: Values, edit: Edit | None, key: str, *, may_change: bool = True) -> Outcome:
+    """What becomes of a line whose row is locked.
+
+    Args:
+        edit: of that row; None: the line is bad.
+        key: as the line spells it.
+        may_change: a row that is there already may still be changed.
+    """
+    line, result, problems = values.line, Result.UPDATED, values.problems
+    if edit is None:
+        return Outcome(line.number, Result.BAD, problems, key=key, record=line.record)
+    if edit.is_new:
         result = Result.CREATED
-    elif not draft.changed:
+    elif not edit.changed:
         result = Result.UNCHANGED
-    elif isinstance(draft.row, Engagement) and not draft.row.is_editable:
+    elif not may_change:
         result = Result.DIFFERS
         words = _("differs from what was sent already (%(columns)s): left as it is")
-        problems = [Problem(words % {"columns": ", ".join(sorted(draft.changed))})]
-    stays = draft.stays_unsubscribed and result is not Result.BAD
-    record = draft.line.record if result is Result.BAD else ()
+        problems = [Problem(words % {"columns": ", ".join(sorted(edit.changed))})]
     return Outcome(
-        draft.line.number,
+        line.number,
         result,
         problems,
-        stays,
-        unknown_company="" if result is Result.BAD else draft.unknown_company,
+        edit.stays_unsubscribed,
+        unknown_company=edit.unknown_company,
         key=key,
-        changes=draft.changes(),
-        record=record,
+        changes=edit.changes(),
     )

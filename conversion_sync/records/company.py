@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 
@@ -10,6 +10,7 @@ from conversion_sync.api import UNSAID, BatchResult, CompanyRecord, RemoteCompan
 from conversion_sync.api.generation import IN_USE as api
 from conversion_sync.api.request import Request
 from conversion_sync.models import Company
+from conversion_sync.records.company_links import CompanyLinks
 from conversion_sync.records.edit import Edit
 from conversion_sync.records.mapper import Mapper, filled
 from conversion_sync.records.snapshot import BASE_DOMAIN, Snapshot
@@ -48,9 +49,7 @@ class CompanyMapper(Mapper):
     def delete(self, key: str) -> Request[None]:
         return api.delete_company(key)
 
-    def fill(
-        self, edit: Edit, snapshot: Snapshot, companies: Mapping[str, int] | None = None
-    ) -> None:
+    def fill(self, edit: Edit, snapshot: Snapshot, companies: CompanyLinks | None = None) -> None:
         if snapshot.base_domain is not UNSAID:
             self._fill_column(edit, BASE_DOMAIN, snapshot.base_domain)
         self._fill_variables(edit, snapshot.variables)

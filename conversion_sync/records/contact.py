@@ -11,15 +11,13 @@ from conversion_sync.api.request import Request
 from conversion_sync.models import Contact
 from conversion_sync.models.storable import REPLACEMENT
 from conversion_sync.models.validators import validate_address
+from conversion_sync.records.company_links import EXTERNAL_ID, NAME, CompanyLinks
 from conversion_sync.records.edit import Edit
 from conversion_sync.records.last_sent import last_sent
 from conversion_sync.records.mapper import Mapper, filled
 from conversion_sync.records.snapshot import REFERENCE, Snapshot
 
-__all__ = ["COMPANY", "NAME", "ContactMapper"]
-
-#: What a contact says of its company; and what says which row that is.
-NAME, COMPANY = "company_name", "external_id"
+__all__ = ["ContactMapper"]
 
 
 class ContactMapper(Mapper):
@@ -57,21 +55,24 @@ class ContactMapper(Mapper):
     def delete(self, key: str) -> Request[None]:
         return api.delete_contact(key)
 
-    def fill(
-        self, edit: Edit, snapshot: Snapshot, companies: Mapping[str, int] | None = None
-    ) -> None:
-        """As of any record; the external id of a company links it, its name is left alone."""
-        if COMPANY in snapshot.company:
-            self._link(edit, snapshot.company[COMPANY], companies or {})
+    def fill(self, edit: Edit, snapshot: Snapshot, companies: CompanyLinks | None = None) -> None:
+        """As of any record; its company is linked, and is not renamed."""
+        self._link(edit, snapshot.company, companies or CompanyLinks())
         if snapshot.reference is not UNSAID:
             self._fill_column(edit, REFERENCE, snapshot.reference)
         self._fill_variables(edit, snapshot.variables)
 
-    def _link(self, edit: Edit, company: str | None, companies: Mapping[str, int]) -> None:
-        if company is None or company in companies:
-            edit.assign("company", None if company is None else companies[company])
+    def _link(self, edit: Edit, company: Mapping[str, Any], companies: CompanyLinks) -> None:
+        if EXTERNAL_ID in company:
+            known, said = companies.by_key, company[EXTERNAL_ID]
+        elif NAME in company and companies.by_name is not None:
+            known, said = companies.by_name, company[NAME]
         else:
-            edit.unknown_company = company
+            return
+        if said is None or said in known:
+            edit.assign("company", None if said is None else known[said])
+        else:
+            edit.unknown_company = said
 
 
 def _with_company(

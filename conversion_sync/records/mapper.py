@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from conversion_sync.api import BatchResult
 from conversion_sync.api.request import Request
 from conversion_sync.models.record import Record
+from conversion_sync.records.company_links import CompanyLinks
 from conversion_sync.records.edit import Edit
 from conversion_sync.records.snapshot import Snapshot
 
@@ -66,13 +67,11 @@ class Mapper(ABC):
         """The call that deletes the record of a key."""
 
     @abstractmethod
-    def fill(
-        self, edit: Edit, snapshot: Snapshot, companies: Mapping[str, int] | None = None
-    ) -> None:
+    def fill(self, edit: Edit, snapshot: Snapshot, companies: CompanyLinks | None = None) -> None:
         """Have a row say what a snapshot says; what that leaves out, the row keeps.
 
         Args:
-            companies: the primary keys of those that contacts name, by their keys.
+            companies: that a contact may be linked to.
 
         Raises:
             ValidationError: a value that the row can't have, by the names of the columns.
@@ -87,7 +86,9 @@ class Mapper(ABC):
                 except ValidationError as error:
                     error.update_error_dict(errors)
             elif value is None:
-                bag.pop(name, None)
+                # A blank that the row holds says the same.
+                if bag.get(name) is not None:
+                    del bag[name]
             else:
                 bag[name] = value
         edit.assign("custom_variables", bag)

@@ -19,7 +19,7 @@ from conversion_sync.models import Company, Contact, Status
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking
-from conversion_sync.records.contact import NAME
+from conversion_sync.records.company_links import NAME
 from conversion_sync.records.last_sent import read
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction

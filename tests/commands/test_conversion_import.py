@@ -171,6 +171,17 @@ def test_lines_that_name_a_company_that_is_not_here_are_counted(import_csv):
     assert "2 created, 0 updated, 0 unchanged, 1 without their company" in out
 
 
+def test_a_json_column_takes_away_what_it_leaves_out(import_csv):
+    row = contact("a@x.example", custom_variables={"plan": "pro", "x": 1, "none": None})
+    content = 'email,custom_variables\na@x.example,"{""x"": 1, ""none"": null}"\n'
+    import_csv("contacts", content)
+    row.refresh_from_db()
+    assert row.custom_variables == {"x": 1, "none": None}
+    before = state(row)
+    import_csv("contacts", content)
+    assert state(row) == before
+
+
 def test_the_company_name_of_a_contact_is_left_out_beside_its_id_and_it_is_said(import_csv):
     out, _ = import_csv("contacts", "email,company_id,company_name\na@x.example,,Acme\n")
     assert "“company_name” is left out" in out
@@ -469,6 +480,25 @@ def test_the_second_of_two_lines_with_one_key_is_reported(import_csv):
     )
     assert "line 4: same email as line 3" in err
     assert "line 5: email: Enter a valid" in err
+    assert Contact.objects.get().title == "one"
+
+
+def test_the_second_of_two_lines_with_one_key_changes_nothing(import_csv):
+    contact("a@x.example", title="none", phone="1")
+    lines = "a@x.example,one,,\na@x.example,two,2,pro\n"
+    out, err = import_csv("contacts", f"email,title,phone,plan\n{lines}")
+    assert "line 3: same email as line 2" in err
+    assert "1 updated" in out
+    row = Contact.objects.get()
+    assert (row.title, row.phone, row.custom_variables) == ("one", "1", {})
+
+
+def test_the_good_cells_of_a_bad_line_are_not_taken_for_what_the_row_has(import_csv):
+    contact("a@x.example", title="none")
+    lines = "a@x.example,one,http://\na@x.example,one,\n"
+    out, err = import_csv("contacts", f"email,title,linkedin_url\n{lines}")
+    assert "line 2: linkedin_url" in err
+    assert "1 updated, 0 unchanged, 1 bad" in out
     assert Contact.objects.get().title == "one"
 
 

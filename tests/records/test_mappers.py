@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 
 from conversion_sync.api import UNSAID, CompanyRecord, ContactRecord, RemoteCompany, RemoteContact
 from conversion_sync.models import Company, Contact, Engagement
+from conversion_sync.records.company_links import CompanyLinks
 from conversion_sync.records.edit import Edit
 from conversion_sync.records.mappers import mapper_of, push_of
 from conversion_sync.records.snapshot import Snapshot
@@ -114,16 +115,35 @@ def test_what_a_row_has_already_is_no_change():
 
 
 def test_a_contact_is_linked_by_the_key_of_its_company():
-    row = Contact(company_id=3)
+    row, companies = Contact(company_id=3), CompanyLinks({"C1": 7})
     made = edit(row)
     CONTACTS.fill(made, Snapshot(ANN, company={"company_name": "Acme"}))
     assert (row.company_id, made.changed) == (3, {})
-    CONTACTS.fill(made, Snapshot(ANN, company={"external_id": "C1"}), {"C1": 7})
+    CONTACTS.fill(made, Snapshot(ANN, company={"external_id": "C1"}), companies)
     assert row.company_id == 7
-    CONTACTS.fill(made, Snapshot(ANN, company={"external_id": "C2"}), {"C1": 7})
+    CONTACTS.fill(made, Snapshot(ANN, company={"external_id": "C2"}), companies)
     assert (row.company_id, made.unknown_company) == (7, "C2")
     CONTACTS.fill(made, Snapshot(ANN, company={"external_id": None}))
     assert row.company_id is None
+
+
+def test_a_contact_is_linked_by_the_name_of_its_company_where_names_link():
+    row, companies = Contact(company_id=3), CompanyLinks({"C1": 7}, {"Acme": 8})
+    made = edit(row)
+    CONTACTS.fill(made, Snapshot(ANN, company={"company_name": "Other"}), companies)
+    assert (row.company_id, made.changed, made.unknown_company) == (3, {}, "Other")
+    CONTACTS.fill(made, Snapshot(ANN, company={"company_name": "Acme"}), companies)
+    assert row.company_id == 8
+    both = {"company_name": "Acme", "external_id": "C1"}
+    CONTACTS.fill(made, Snapshot(ANN, company=both), companies)
+    assert row.company_id == 7
+
+
+def test_a_blank_variable_is_blank_already():
+    row = Contact(custom_variables={"plan": None, "x": 1})
+    made = edit(row)
+    CONTACTS.fill(made, Snapshot(ANN, {"plan": None, "y": None}))
+    assert (made.changed, row.custom_variables) == ({}, {"plan": None, "x": 1})
 
 
 def test_what_no_column_takes_is_refused_by_its_name():

@@ -9,8 +9,11 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.models import Company, Contact, SubscriptionChange
+from conversion_sync.records.known import look_up
+from conversion_sync.records.mappers import mapper_of
 from conversion_sync.records.snapshot import Snapshot
-from conversion_sync.records.upsert import Wanted, edited, upsert
+from conversion_sync.records.upsert import edited, upsert
+from conversion_sync.records.wanted import Wanted
 from tests.kit import ANN, BOB, company, contact, fresh, log, synced_contact
 
 pytestmark = pytest.mark.django_db
@@ -115,17 +118,35 @@ def test_a_key_that_another_row_holds_is_refused():
 def test_it_is_seen_beforehand_what_would_be_written():
     ann = contact(first_name="Ann")
     with transaction.atomic():
-        [edit] = edited(Contact, "default", [want(first_name="Anna")])
+        one = want(first_name="Anna")
+        edit = edited(mapper_of(Contact), one, look_up(Contact, "default", [one]))
     assert [(c.name, c.before, c.after) for c in edit.changes()] == [("first_name", "Ann", "Anna")]
     assert fresh(ann).first_name == "Ann"
+
+
+def test_the_second_one_of_a_key_changes_nothing():
+    ann = contact(title="none", phone="1")
+    first, second = bring(want(title="Boss"), want(title="Chief", phone="2"))
+    assert (first.invalid, second.invalid.keys()) == ({}, {"key"})
+    assert (fresh(ann).title, fresh(ann).phone) == ("Boss", "1")
 
 
 def test_many_cost_no_more_statements_than_a_few():
     counts = []
     for count in (2, 20):
         keys = [f"{count}-{number}@x.example" for number in range(count)]
+        for key in keys:
+            company(external_id=key)
         with CaptureQueriesContext(connection) as queries:
-            bring(*(want(key, "SUBSCRIBED", title="Boss") for key in keys))
+            bring(
+                *(
+                    Wanted(
+                        snapshot=Snapshot(key, {"title": "Boss"}, {"external_id": key}),
+                        subscription="SUBSCRIBED",
+                    )
+                    for key in keys
+                )
+            )
         counts.append(len(queries))
     assert counts[0] == counts[1]
 

@@ -28,7 +28,8 @@ from conversion_sync.models import (
 )
 from conversion_sync.models.clock import db_now
 from conversion_sync.records.snapshot import Snapshot
-from conversion_sync.records.upsert import Wanted, upsert
+from conversion_sync.records.upsert import upsert
+from conversion_sync.records.wanted import Wanted
 from conversion_sync.testing import consent_log
 from tests.kit import ANN, BOB, contact, engagement, push, without_key, write
 

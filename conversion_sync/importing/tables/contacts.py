@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError
-
+from conversion_sync.api import UNSAID
 from conversion_sync.api.keys import normal_email, normal_id
-from conversion_sync.importing.cells import read_cell
-from conversion_sync.importing.drafts import Draft
 from conversion_sync.importing.headers import CONTACTS, OPT_OUT
 from conversion_sync.importing.source import Line
 from conversion_sync.importing.tables.columns import Columns, Reference
-from conversion_sync.importing.tables.known import Known
-from conversion_sync.importing.tables.table import Table
-from conversion_sync.models import Company, Contact, Subscription
-from conversion_sync.models.validators import name_clash
-from conversion_sync.records.upsert import opted_out
+from conversion_sync.importing.tables.known import KnownOfLines
+from conversion_sync.importing.tables.records import RecordTable
+from conversion_sync.importing.values import Values
+from conversion_sync.models import Company, Contact
+from conversion_sync.models.subscription import OUT
+from conversion_sync.records.company_links import EXTERNAL_ID, NAME, CompanyLinks
+from conversion_sync.records.known import opted_out
+from conversion_sync.records.snapshot import Snapshot
+from conversion_sync.records.wanted import Wanted
 
 __all__ = ["Contacts"]
 
 
-class Contacts(Table):
+class Contacts(RecordTable):
     """Contacts, by their email."""
 
     model = Contact
     key = "email"
     required = ("email",)
+    common = Contact.COMMON
     fields = (
         "email",
         *(name for name in Contact.COMMON if name != "company_name"),
@@ -41,46 +44,43 @@ class Contacts(Table):
     references: ClassVar[Mapping[str, Reference]] = {
         "company_id": Reference("company", Company, normal_id)
     }
-    bag = "custom_variables"
+    # A blank subscription says nothing, and nobody leaves a company for a blank name.
+    never_cleared = frozenset({"subscription_status", "company_name"})
 
     def normal(self, text: str) -> str:
         return normal_email(text)
 
-    def look_up(self, using: str, lines: Sequence[Line], columns: Columns) -> Known:
+    def look_up(self, using: str, lines: Sequence[Line], columns: Columns) -> KnownOfLines:
         known = super().look_up(using, lines, columns)
         if title := columns.known.get("subscription_status"):
             keys = [self.key_of(line, columns) for line in lines if line.cells[title]]
             pks = {key: row.pk for key, row in known.rows.items()}
             known.opted_out = opted_out(using, [(pks.get(key), key) for key in keys])
+        named = None
         if title := columns.known.get("company_name"):
-            known.companies = _by_name(using, {line.cells[title] for line in lines} - {""})
+            named = _by_name(using, {line.cells[title] for line in lines} - {""})
+        known.companies = CompanyLinks(known.references, named)
         return known
 
-    def _fill_cell(
-        self, draft: Draft, name: str, text: str, known: Known, clear_blanks: bool
-    ) -> None:
-        if name == "subscription_status":
-            if text or draft.key in known.opting_out:
-                self._fill_subscription(draft, text, known)
-        elif name == "company_name":
-            if company := known.companies.get(text):
-                draft.assign("company", company)
-            else:
-                draft.unknown_company = text
-        else:
-            super()._fill_cell(draft, name, text, known, clear_blanks)
+    def snapshot(self, values: Values, known: KnownOfLines) -> Snapshot:
+        columns, company = values.columns, dict[str, Any]()
+        if "company_id" in columns:
+            company[EXTERNAL_ID] = columns["company_id"]
+        if "company_name" in columns:
+            company[NAME] = columns["company_name"]
+        reference = columns.get("external_contact", UNSAID)
+        variables = self._variables(values, known)
+        return Snapshot(values.key, variables, company, reference=reference)
 
-    def _fill_subscription(self, draft: Draft, text: str, known: Known) -> None:
-        """Take the status over, unless that would lift an opt-out. A blank one says nothing."""
-        column, opts_out = (
-            Contact._meta.get_field("subscription_status"),
-            draft.key in known.opting_out,
-        )
-        status = read_cell(column, text) if text else Subscription.UNSUBSCRIBED.value
-        draft.subscribe(status, opted_out=draft.key in known.opted_out, opts_out=opts_out)
+    def wanted(self, values: Values, known: KnownOfLines) -> Wanted:
+        """As of any record, and its subscription; that it opts out holds, whatever else is said."""
+        opts_out = values.key in known.opting_out
+        status = values.columns.get("subscription_status", OUT if opts_out else "")
+        wanted = super().wanted(values, known)
+        return replace(wanted, subscription=status, opts_out=opts_out) if status else wanted
 
-    def _clash(self, bag: dict[str, Any]) -> ValidationError | None:
-        return name_clash(bag, Contact.COMMON)
+    def _read_cell(self, name: str, text: str, known: KnownOfLines) -> Any:
+        return text if name == "company_name" else super()._read_cell(name, text, known)
 
 
 def _by_name(using: str, names: Collection[str]) -> dict[str, int]:

@@ -8,8 +8,11 @@ from typing import Any, ClassVar
 from conversion_sync.api.keys import normal_email
 from conversion_sync.importing.headers import ENGAGEMENTS
 from conversion_sync.importing.tables.columns import Reference
+from conversion_sync.importing.tables.known import KnownOfLines
 from conversion_sync.importing.tables.table import Table
+from conversion_sync.importing.values import Values
 from conversion_sync.models import Contact, Engagement
+from conversion_sync.records.edit import Edit
 
 __all__ = ["Engagements"]
 
@@ -29,6 +32,20 @@ class Engagements(Table):
 
     def normal(self, text: str) -> str:
         return text.strip()
+
+    def edited(self, values: Values, known: KnownOfLines) -> Edit:
+        row = known.rows.get(values.key)
+        edit = Edit(row=row or Engagement(), is_new=row is None, key=values.key)
+        for name, value in values.columns.items():
+            if reference := self.references.get(name):
+                edit.assign(reference.field, known.references[value])
+            else:
+                edit.assign(name, value)
+        edit.assign(self.bag, values.bag)
+        return edit
+
+    def may_change(self, row: Engagement) -> bool:
+        return row.is_editable
 
     def _variable(self, name: str, value: Any) -> Any:
         if name == "tags":

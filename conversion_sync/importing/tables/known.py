@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-__all__ = ["Known"]
+from conversion_sync.records.known import Known
+
+__all__ = ["KnownOfLines"]
 
 
-@dataclass(slots=True)
-class Known:
-    """What the database knows of the keys of some lines; the rows are locked."""
+@dataclass(slots=True, kw_only=True)
+class KnownOfLines(Known):
+    """What the database, and the rest of the file, know of the keys of some lines.
 
-    rows: dict[str, Any]
-    references: dict[str, int]
-    opted_out: frozenset[str] = frozenset()
-    #: Who opts out in the same file, on whichever line.
+    Args:
+        references: the primary keys of the rows of another model that they name, by their keys.
+        opting_out: who opts out in the same file, on whichever line.
+    """
+
+    references: Mapping[str, int] = field(default_factory=dict)
     opting_out: frozenset[str] = frozenset()
-    #: Companies by their name, where only one has it.
-    companies: Mapping[str, int] = field(default_factory=dict)

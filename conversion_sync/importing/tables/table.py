@@ -1,4 +1,4 @@
-"""A kind of file: its columns, and how a line fills a row."""
+"""A kind of file: its columns, and what its lines say."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db import models
 from django.utils.translation import gettext as _
 
 from conversion_sync.importing.cells import read_cell
-from conversion_sync.importing.drafts import Draft, Problem
 from conversion_sync.importing.headers import Titles
+from conversion_sync.importing.problem import Problem
 from conversion_sync.importing.source import Line
 from conversion_sync.importing.tables.columns import Columns, Reference
-from conversion_sync.importing.tables.known import Known
+from conversion_sync.importing.tables.known import KnownOfLines
+from conversion_sync.importing.values import Values
 from conversion_sync.models import SyncedModel
+from conversion_sync.records.edit import Edit
 from conversion_sync.records.write import locked
 
 __all__ = ["Table"]
@@ -37,6 +38,8 @@ class Table:
     titles: ClassVar[Titles]
     others: ClassVar[tuple[str, ...]] = ()
     references: ClassVar[Mapping[str, Reference]] = {}
+    #: The columns in which a blank cell says nothing, even where blanks clear.
+    never_cleared: ClassVar[frozenset[str]] = frozenset()
     #: The JSON field that takes the columns that nobody knows.
     bag: ClassVar[str]
 
@@ -63,76 +66,89 @@ class Table:
         """The normal key of a line; "" where it has none."""
         return self.normal(line.cells[columns.known[self.key]])
 
-    def look_up(self, using: str, lines: Sequence[Line], columns: Columns) -> Known:
+    def look_up(self, using: str, lines: Sequence[Line], columns: Columns) -> KnownOfLines:
         """Read and lock what these lines are about. Some queries, however many lines."""
         keys = {self.key_of(line, columns) for line in lines} - {""}
-        known = Known(locked(self.model, using, keys, column=self.key_field), {})
+        found = dict[str, int]()
         for name, reference in self.references.items():
             if title := columns.known.get(name):
                 wanted = {reference.normal(line.cells[title]) for line in lines} - {""}
                 others = reference.model.unmarked.using(using).filter(key__in=wanted)
-                known.references |= dict(others.values_list("key", "pk"))
-        return known
+                found |= dict(others.values_list("key", "pk"))
+        rows = locked(self.model, using, keys, column=self.key_field)
+        return KnownOfLines(rows=rows, references=found)
 
-    def fill(self, line: Line, columns: Columns, known: Known, clear_blanks: bool) -> Draft:
-        """The row that this line wants; its errors are for people."""
-        key = self.key_of(line, columns)
-        row = known.rows.get(key)
-        draft = Draft(line=line, row=row or self.model(), is_new=row is None, key=key)
-        draft.errors += [
+    def read(self, line: Line, columns: Columns, known: KnownOfLines, clear_blanks: bool) -> Values:
+        """What a line says of its row; what is wrong with it is for people."""
+        values = Values(line, self.key_of(line, columns))
+        is_new = values.key not in known.rows
+        values.problems += [
             Problem(message, title, line.cells[title]) for title, message in line.unread.items()
         ]
         for name, title in columns.known.items():
-            if name == self.bag or (name == self.key and not draft.is_new):
+            if name == self.bag or title in line.unread or (name == self.key and not is_new):
                 continue
-            if title in line.unread:
-                continue
-            clears = clear_blanks and title not in line.untouched
             try:
-                self._fill_cell(draft, name, line.cells[title], known, clears)
+                if text := line.cells[title]:
+                    values.columns[name] = self._read_cell(name, text, known)
+                elif clear_blanks and not is_new and title not in line.untouched:
+                    self._clear(values, name)
             except ValidationError as error:
-                draft.complain(title, error)
-        if draft.is_new and not draft.errors:
-            self._check_required(draft, columns)
+                values.complain(title, error)
+        if is_new and not values.problems:
+            self._check_required(values, columns)
         try:
-            self._fill_bag(draft, columns, clear_blanks)
+            values.bag = self._read_bag(values, columns, known, clear_blanks)
         except ValidationError as error:
-            draft.complain(columns.known.get(self.bag, self.bag), error)
-        return draft
+            values.complain(columns.known.get(self.bag, self.bag), error)
+        return values
 
-    def _fill_cell(
-        self, draft: Draft, name: str, text: str, known: Known, clear_blanks: bool
-    ) -> None:
+    def edited(self, values: Values, known: KnownOfLines) -> Edit:
+        """The row of a line as it is to be; nothing is wrong with what the line says."""
+        raise NotImplementedError
+
+    def may_change(self, row: Any) -> bool:
+        """Whether a row that is there already may still be changed."""
+        return True
+
+    def _read_cell(self, name: str, text: str, known: KnownOfLines) -> Any:
+        if reference := self.references.get(name):
+            return _referred(reference, text, known)
+        return read_cell(self._column(name), text)
+
+    def _clear(self, values: Values, name: str) -> None:
+        if name in self.never_cleared:
+            return
         reference = self.references.get(name)
-        column: Any = self.model._meta.get_field(reference.field if reference else name)
-        if not text:
-            if clear_blanks and not draft.is_new:
-                draft.assign(column.name, _cleared(column))
-        elif reference:
-            draft.assign(column.name, _referred(reference, text, known))
-        else:
-            draft.assign(column.name, read_cell(column, text))
+        if not self._column(reference.field if reference else name).blank:
+            raise ValidationError(_("this can't be blank"))
+        values.columns[name] = None
 
-    def _check_required(self, draft: Draft, columns: Columns) -> None:
+    def _column(self, name: str) -> Any:
+        return self.model._meta.get_field(name)
+
+    def _check_required(self, values: Values, columns: Columns) -> None:
         for title in (columns.known[name] for name in self.required):
-            if not draft.line.cells[title]:
-                draft.complain(title, ValidationError(_("this can't be blank")))
+            if not values.line.cells[title]:
+                values.complain(title, ValidationError(_("this can't be blank")))
 
-    def _fill_bag(self, draft: Draft, columns: Columns, clear_blanks: bool) -> None:
-        cells, bag = draft.line.cells, dict(getattr(draft.row, self.bag))
-        column: Any = self.model._meta.get_field(self.bag)
-        if text := cells.get(columns.known.get(self.bag, ""), ""):
-            bag = dict(read_cell(column, text))
+    def _read_bag(
+        self, values: Values, columns: Columns, known: KnownOfLines, clear_blanks: bool
+    ) -> dict[str, Any]:
+        line, row = values.line, known.rows.get(values.key)
+        bag = dict(getattr(row, self.bag)) if row else {}
+        if text := line.cells.get(columns.known.get(self.bag, ""), ""):
+            bag = dict(read_cell(self._column(self.bag), text))
         for name, value in columns.variables.items():
-            if name in draft.line.unread:
+            if name in line.unread:
                 continue
-            if text := cells[name]:
+            if text := line.cells[name]:
                 bag[name] = self._variable(name, value(text))
-            elif clear_blanks and name not in draft.line.untouched:
+            elif clear_blanks and name not in line.untouched:
                 bag.pop(name, None)
         if clash := self._clash(bag):
             raise clash
-        draft.assign(self.bag, bag)
+        return bag
 
     def _variable(self, name: str, value: Any) -> Any:
         return value
@@ -141,17 +157,11 @@ class Table:
         return None
 
 
-def _cleared(column: models.Field[Any, Any]) -> Any:
-    if not column.blank:
-        raise ValidationError(_("this can't be blank"))
-    return None if column.null else column.get_default()
-
-
-def _referred(reference: Reference, text: str, known: Known) -> int:
-    try:
-        return known.references[reference.normal(text)]
-    except KeyError:
-        raise ValidationError(
-            _("there is no %(kind)s “%(key)s”: import it first")
-            % {"kind": reference.model._meta.verbose_name, "key": text}
-        ) from None
+def _referred(reference: Reference, text: str, known: KnownOfLines) -> str:
+    """The key by which a cell names a row of another model, which is there."""
+    key = reference.normal(text)
+    if key not in known.references:
+        words = _("there is no %(kind)s “%(key)s”: import it first")
+        kind = reference.model._meta.verbose_name
+        raise ValidationError(words % {"kind": kind, "key": text})
+    return key
