@@ -17,7 +17,6 @@ from conversion_sync.admin.forms.contact import ContactForm
 from conversion_sync.admin.lists import contacts
 from conversion_sync.admin.pages import history
 from conversion_sync.admin.record import RecordAdmin
-from conversion_sync.admin.synced import variables_table
 from conversion_sync.models import Contact, Engagement, Status, SyncedModel
 
 __all__ = ["ContactAdmin"]
@@ -98,7 +97,7 @@ class ContactAdmin(RecordAdmin):
     @admin.display(description=_("reference data"))
     def reference_data(self, contact: Contact) -> str:
         """What other systems know the person by, for reading."""
-        return variables_table(contact.external_contact)
+        return self.named_values(contact.external_contact)
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         return super().page_context(request, row) | history.history(self, request, row)

@@ -17,7 +17,7 @@ from conversion_sync.admin.forms.mirrored import read_only
 from conversion_sync.admin.lists import cells, search
 from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
 from conversion_sync.admin.pages.delete import Consequence
-from conversion_sync.admin.synced import SyncedAdmin, variables_table
+from conversion_sync.admin.synced import SyncedAdmin
 from conversion_sync.models import Engagement, ImmutableEngagement, Status
 
 __all__ = ["EngagementAdmin"]
@@ -76,7 +76,7 @@ class EngagementAdmin(SyncedAdmin):
     @admin.display(description=_("details"))
     def details(self, engagement: Engagement) -> str:
         """The data, for reading."""
-        return variables_table(engagement.data)
+        return self.named_values(engagement.data)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """As the base; data that a mirror maps are shown for reading."""

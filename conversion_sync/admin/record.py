@@ -16,7 +16,7 @@ from conversion_sync.admin.pages import compare
 from conversion_sync.admin.pages.delete import Consequence, in_conversion
 from conversion_sync.admin.pages.import_export import ImportExportAdmin
 from conversion_sync.admin.pages.row_page import RowPage
-from conversion_sync.admin.synced import SyncedAdmin, variables_table
+from conversion_sync.admin.synced import SyncedAdmin
 
 __all__ = ["RecordAdmin"]
 
@@ -32,7 +32,7 @@ class RecordAdmin(ImportExportAdmin, SyncedAdmin):
     @admin.display(description=_("custom variables"))
     def variables(self, row: Any) -> str:
         """The custom variables, for reading."""
-        return variables_table(row.custom_variables)
+        return self.named_values(row.custom_variables)
 
     def panel_links(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
         yield from super().panel_links(request, row)

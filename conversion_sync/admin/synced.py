@@ -6,81 +6,35 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, OperationalError, models
+from django.db import models
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import badges
 from conversion_sync.admin.bulk import actions as bulk_actions
-from conversion_sync.admin.bulk.perform import at_once
 from conversion_sync.admin.forms.conflicts import ConflictForm
-from conversion_sync.admin.forms.key_values import KeyValueField, as_text
+from conversion_sync.admin.forms.key_values import KeyValueField
 from conversion_sync.admin.forms.mirrored import read_only
-from conversion_sync.admin.lists import buttons, cells, search
+from conversion_sync.admin.lists import buttons, search, state
 from conversion_sync.admin.lists.long_list import LongListAdmin
 from conversion_sync.admin.lists.waiting import follows, note_reasons, planned, why
-from conversion_sync.admin.pages import delete, mirrored
-from conversion_sync.admin.pages.panel import panel
+from conversion_sync.admin.pages import delete, mirrored, panel_page, row_actions, saving
 from conversion_sync.admin.pages.row_page import RowPage
+from conversion_sync.admin.pages.variables import variables_table
 from conversion_sync.admin.site import ChangeList
 from conversion_sync.admin.undone import SaysWhatWasNotDone
-from conversion_sync.models import BulkJob, ImmutableEngagement, Status, SyncedModel, attributed
+from conversion_sync.models import SyncedModel, attributed
 from conversion_sync.status import times
 
-__all__ = ["Fieldsets", "SyncedAdmin", "variables_table"]
-
-#: The actions that are buttons on a row's page, too.
-ROW_ACTIONS = frozenset({"sync_now", "retry_failed", "resend", "mark_as_sent", "discard_failed"})
+__all__ = ["Fieldsets", "SyncedAdmin"]
 
 Fieldsets = Sequence[tuple[Any, dict[str, Any]]]
-
-
-def _error(row: SyncedModel) -> SafeString | str:
-    """Why the last try did not succeed."""
-    # The badge of a failed row says why.
-    said = "" if row.sync_status == Status.FAILED else badges.reason(row)
-    return badges.error(said, row.last_error_code) if row.last_error_code or said else ""
-
-
-def _when(row: SyncedModel) -> Iterator[SafeString]:
-    """When it was last tried, and when the row last arrived."""
-    # The badge of a row that has arrived says when.
-    if row.sync_status == Status.SYNCED:
-        return
-    if row.last_attempt_at is not None and row.sync_status != Status.UNCONFIRMED:
-        yield format_html(_("last try {}"), cells.moment(row.last_attempt_at))
-    if row.last_synced_at is not None:
-        yield format_html(_("last sync {}"), cells.moment(row.last_synced_at))
-
-
-def _back(request: HttpRequest) -> str:
-    """The address of the list in which a button was pressed; blank where it was on a page."""
-    back = request.POST.get("back", "")
-    is_ours = url_has_allowed_host_and_scheme(
-        back, {request.get_host()}, require_https=request.is_secure()
-    )
-    return back if is_ours else ""
-
-
-def variables_table(variables: Any) -> SafeString | str:
-    """Names and values, for reading."""
-    if not isinstance(variables, dict):
-        return as_text(variables)
-    rows = ((name, as_text(value)) for name, value in variables.items())
-    return format_html(
-        '<dl class="cs-variables">{}</dl>',
-        format_html_join("", "<div><dt><bdi>{}</bdi></dt><dd><bdi>{}</bdi></dd></div>", rows),
-    )
 
 
 class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
@@ -136,11 +90,7 @@ class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
 
     def _note_buttons(self, request: HttpRequest, changelist: ChangeList) -> None:
         address = partial(self.row_address, "do")
-        buttons.note(changelist.result_list, self._row_actions(request), address)
-
-    def _row_actions(self, request: HttpRequest) -> frozenset[str]:
-        """The actions on one row that this person may do."""
-        return ROW_ACTIONS.intersection(self.get_actions(request))
+        buttons.note(changelist.result_list, row_actions.allowed(self, request), address)
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -166,8 +116,7 @@ class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
     @admin.display(description=gettext_lazy("status"))
     def sync_state(self, row: SyncedModel) -> SafeString:
         """The badge, why the last try did not succeed, and when that was; and buttons."""
-        when = format_html_join(", ", "{}", ((each,) for each in _when(row)))
-        return cells.lines(self.badge(row), _error(row), when, buttons.in_list(row))
+        return state.cell(row, self.badge(row))
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         # Django names the place since 6.1; before, there was but one.
@@ -178,6 +127,10 @@ class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
         return found
 
     # The page of a row
+
+    def named_values(self, values: Any) -> SafeString | str:
+        """Variables, for those who may not change them."""
+        return variables_table(values)
 
     def may_edit(self, request: HttpRequest, obj: Any) -> bool:
         """Whether the page of this row is a form."""
@@ -211,14 +164,10 @@ class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """What the page of a row shows beside the form; the row is prepared."""
-        return self._panel_context(request, row)
+        return panel_page.context(self, request, row)
 
     def get_urls(self) -> list[Any]:
-        pages = (
-            RowPage("panel", SyncedAdmin._show_panel),
-            RowPage("do", SyncedAdmin._do, methods=("POST",)),
-            *self.row_pages,
-        )
+        pages = (panel_page.PAGE, row_actions.PAGE, *self.row_pages)
         return [page.url(self) for page in pages] + super().get_urls()
 
     def row_address(self, page: str, row: SyncedModel) -> str:
@@ -256,34 +205,6 @@ class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
     def companions(self, row: Any) -> Sequence[SyncedModel]:
         """Other rows that the badge speaks of; the row is prepared."""
         return ()
-
-    def _panel_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        allowed, badge = self.get_actions(request), self.badge(row)
-        return {
-            "panel": panel(row, badge, self.admin_site, allowed, self.companions(row)),
-            "panel_links": list(self.panel_links(request, row)),
-            "panel_url": self.row_address("panel", row),
-            "do_url": self.row_address("do", row),
-        }
-
-    def _show_panel(self, request: HttpRequest, row: SyncedModel) -> HttpResponse:
-        """The panel alone, for the page to show it anew."""
-        self.prepare([row])
-        template = "admin/conversion_sync/includes/panel.html"
-        return TemplateResponse(request, template, self._panel_context(request, row))
-
-    def _do(self, request: HttpRequest, row: SyncedModel) -> HttpResponse:
-        """One of the actions, on this row."""
-        name = request.POST.get("action", "")
-        if name not in ROW_ACTIONS or name not in self.get_actions(request):
-            raise PermissionDenied
-        with self.on_behalf_of(request):
-            rows = self.get_queryset(request).filter(pk=row.pk)
-            at_once(BulkJob.Action(name), self, request, rows)
-        if self.get_object(request, str(row.pk)) is None:
-            changelist = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
-            return HttpResponseRedirect(reverse(changelist, current_app=self.admin_site.name))
-        return HttpResponseRedirect(_back(request) or self.row_address("change", row))
 
     # Deleting
 
@@ -331,7 +252,7 @@ class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
             obj.save()
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        allowed = self._row_actions(request)
+        allowed = row_actions.allowed(self, request)
         context = {"row_buttons": allowed and buttons.FORM, "back": request.get_full_path()}
         with self.on_behalf_of(request):
             return super().changelist_view(request, context | (extra_context or {}))
@@ -344,28 +265,9 @@ class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
         self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
     ) -> Any:
         """As Django's; what happens between the check of a form and its save is no error page."""
-        view = super().changeform_view
+        view = partial(super().changeform_view, request, object_id, *args, **kwargs)
         with self.on_behalf_of(request):
-            try:
-                return view(request, object_id, *args, **kwargs)
-            except ImmutableEngagement:
-                return self._refuse(request, object_id)
-            except OperationalError:
-                raise
-            except DatabaseError:
-                # A key was taken, or the row deleted: looked at anew, the form says so.
-                return view(request, object_id, *args, **kwargs)
-
-    def _refuse(self, request: HttpRequest, object_id: str | None) -> HttpResponse:
-        name = self.model._meta.verbose_name
-        text = _(
-            "Your change was not saved: the %s was sent meanwhile, and Conversion may have it as "
-            "it was."
-        )
-        self.message_user(request, text % name, messages.ERROR)
-        if object_id is not None and self.get_object(request, unquote(object_id)) is not None:
-            return HttpResponseRedirect(request.get_full_path())
-        return HttpResponseRedirect("../")
+            return saving.answer(view, self, request, object_id)
 
     # Permissions, as Django's actions ask for them
 

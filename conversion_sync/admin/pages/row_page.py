@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from django.contrib.admin import AdminSite
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
 from conversion_sync.admin.site import pressed
@@ -27,6 +28,16 @@ class RowAdmin(Protocol):
     def row_or_404(self, request: HttpRequest, object_id: str) -> Any: ...
 
     def row_address(self, page: str, row: Any) -> str: ...
+
+    def prepare(self, rows: Sequence[Any]) -> None: ...
+
+    def badge(self, row: Any) -> SafeString: ...
+
+    def companions(self, row: Any) -> Sequence[Any]: ...
+
+    def panel_links(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]: ...
+
+    def get_actions(self, request: HttpRequest) -> Any: ...
 
     def on_behalf_of(self, request: HttpRequest, **more: Any) -> Any: ...
 
