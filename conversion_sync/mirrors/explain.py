@@ -16,19 +16,14 @@ from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.snapshots import as_json, read_key
 from conversion_sync.mirrors.table import label_of, python_key, text_of
 from conversion_sync.mirrors.words import condition_words, fingerprint
-from conversion_sync.models import Company, Contact, Engagement, MirrorLink, MirrorMark
+from conversion_sync.models import MirrorLink, MirrorMark
 from conversion_sync.models.database import database
 from conversion_sync.status.messages import in_words
+from conversion_sync.sync.kinds import MODEL_OF
 
 __all__ = ["Condition", "Explanation", "explain", "row_of", "rows_of_instances"]
 
 Kind = MirrorLink.Kind
-
-_MODELS: Mapping[str, Any] = {
-    Kind.CONTACT: Contact,
-    Kind.COMPANY: Company,
-    Kind.ENGAGEMENT: Engagement,
-}
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ def row_of(instance: models.Model, kind: Kind, *, using: str | None = None) -> A
     links = MirrorLink.objects.using(using).filter(mirror__in=labels, source=_text(instance))
     links = links.exclude(state=MirrorLink.State.WAITING)
     pk = links.filter(row__isnull=False).values_list("row", flat=True).first()
-    return None if pk is None else _MODELS[kind].unmarked.using(using).filter(pk=pk).first()
+    return None if pk is None else MODEL_OF[kind].unmarked.using(using).filter(pk=pk).first()
 
 
 def rows_of_instances(
@@ -119,7 +114,7 @@ def rows_of_instances(
     for kind, source, row in links.values_list("kind", "source", "row"):
         by_kind[kind][row or 0] = source
     for kind, sources in sorted(by_kind.items()):
-        for row in _MODELS[kind].unmarked.using(using).filter(pk__in=sources).order_by("pk"):
+        for row in MODEL_OF[kind].unmarked.using(using).filter(pk__in=sources).order_by("pk"):
             found[sources[row.pk]].append(row)
     return dict(found)
 
@@ -135,7 +130,7 @@ def _explain(using: str, declared: Declared, instance: models.Model) -> Explanat
     fault = reading.fault if reading else ""
     row = None
     if link.row is not None:
-        row = _MODELS[declared.kind].unmarked.using(using).filter(pk=link.row).first()
+        row = MODEL_OF[declared.kind].unmarked.using(using).filter(pk=link.row).first()
     marks = MirrorMark.objects.using(using).filter(model=label_of(declared.model), source=text)
     return Explanation(
         mirror=declared.label,

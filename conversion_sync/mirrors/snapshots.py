@@ -13,7 +13,7 @@ from django.db import models
 from conversion_sync.api import UNSAID
 from conversion_sync.mirrors.declaration import VARIABLE
 from conversion_sync.mirrors.plan import Plan
-from conversion_sync.models import Company, Contact, MirrorLink, Record
+from conversion_sync.models import MirrorLink, Record
 from conversion_sync.models.messages import Message
 from conversion_sync.models.subscription import Subscription
 from conversion_sync.models.validators import (
@@ -22,20 +22,22 @@ from conversion_sync.models.validators import (
     validate_json_values,
 )
 from conversion_sync.records.snapshot import Snapshot
-from conversion_sync.records.upsert import Wanted
+from conversion_sync.records.wanted import Wanted
+from conversion_sync.sync.kinds import RECORD_KINDS
 
-__all__ = ["KEYS", "MODELS", "Unusable", "as_json", "grouped", "read_key", "wanted"]
+__all__ = ["MODELS", "Unusable", "as_json", "grouped", "read_key", "wanted"]
 
 Kind = MirrorLink.Kind
 
-#: The model of the rows of each kind of record, and the value that is their key.
-MODELS: Mapping[Kind, type[Record]] = {Kind.CONTACT: Contact, Kind.COMPANY: Company}
-KEYS: Mapping[Kind, str] = {Kind.CONTACT: "email", Kind.COMPANY: "external_id"}
+#: The model of the rows of each kind of record; its key is a value of that name.
+MODELS: Mapping[Kind, type[Record]] = {
+    Kind(kind.name): model for model, kind in RECORD_KINDS.items()
+}
 
 
 def read_key(plan: Plan, kind: Kind) -> None:
     """Read the key of a source: without one it leaves, with a bad one all stays as it is."""
-    name = KEYS[kind]
+    name = MODELS[kind].KEY
     value = plan.reading.values.get(name) if plan.reading else None
     spelling = "" if value is None else str(value).strip()
     plan.key = str(MODELS[kind].normal_key(spelling))
@@ -75,7 +77,7 @@ def wanted(plan: Plan, kind: Kind, company: Any) -> Wanted | None:
     except Unusable as error:
         plan.refuse(error.name, error.why)
         return None
-    spelling = str(values[KEYS[kind]]).strip()
+    spelling = str(values[MODELS[kind].KEY]).strip()
     return Wanted(snapshot=snapshot, spelling=spelling, subscription=subscription, row=plan.row)
 
 

@@ -10,17 +10,14 @@ from django.db import models
 
 from conversion_sync.mirrors.declaration import VARIABLE, Declared
 from conversion_sync.mirrors.registry import registry
-from conversion_sync.models import Company, Contact, Engagement, MirrorLink
+from conversion_sync.models import Contact, MirrorLink
+from conversion_sync.sync.kinds import MODEL_OF
 
 __all__ = ["Origin", "origin_of", "origins_of_email"]
 
 Kind = MirrorLink.Kind
 
-_KINDS: dict[type[models.Model], Kind] = {
-    Contact: Kind.CONTACT,
-    Company: Kind.COMPANY,
-    Engagement: Kind.ENGAGEMENT,
-}
+_KINDS: dict[type[models.Model], Kind] = {MODEL_OF[kind]: kind for kind in Kind}
 
 #: What staff may change though a mirror maps it: an opt-out never waits for another system.
 _OPEN = frozenset({"subscription_status"})

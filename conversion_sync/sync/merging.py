@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from conversion_sync.api.canonical import same
-from conversion_sync.models import (
-    Contact,
-    Deletion,
-    Engagement,
-    Subscription,
-    SubscriptionChange,
-)
+from conversion_sync.models import Deletion
 from conversion_sync.models.locking import locking
 from conversion_sync.sync.clashes import Clash
+from conversion_sync.sync.kinds import RECORD_KINDS
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["merge"]
@@ -47,27 +42,17 @@ def merge(clash: Clash, *, delete_remote: bool = False) -> bool:
         if other.sent_key and other.sent_key != holder.key:
             if delete_remote:
                 _delete_spelling(using, holder, other.sent_key)
-            elif isinstance(holder, Contact):
+            elif RECORD_KINDS[model].are_people:
                 _leave(using, holder, other.sent_key, only_asks=True)
     return True
 
 
 def _merge(using: str, holder: Any, other: Any) -> None:
     changed = _filled(holder, other)
-    if isinstance(holder, Contact):
-        _move_to(using, holder, other)
-        changed |= _consent(using, holder, other)
-    else:
-        Contact.objects.using(using).filter(company=other).update(company=holder)
+    changed |= RECORD_KINDS[type(holder)].hand_over(using, holder, other)
     type(other).unmarked.using(using).filter(pk=other.pk).delete()
     if changed:
         holder.save(using=using, update_fields=changed)
-
-
-def _move_to(using: str, holder: Contact, other: Contact) -> None:
-    for model in (Engagement, SubscriptionChange):
-        model.unmarked.using(using).filter(contact=other).update(contact=holder)
-    Deletion.unmarked.using(using).filter(successor=other).update(successor=holder)
 
 
 def _filled(holder: Any, other: Any) -> set[str]:
@@ -92,33 +77,6 @@ def _filled(holder: Any, other: Any) -> set[str]:
     return changed
 
 
-def _consent(using: str, holder: Contact, other: Contact) -> set[str]:
-    """What the two said is of one person now."""
-    [opt_out] = SubscriptionChange.standing_opt_outs(using, [(holder.pk, holder.key)])
-    if opt_out is None and Subscription.UNSUBSCRIBED in (
-        holder.subscription_status,
-        other.subscription_status,
-    ):
-        # Only a column knows of it: it is entered by the save.
-        holder.subscription_status = Subscription.UNSUBSCRIBED
-        return {"subscription_status"}
-    if opt_out is None:
-        if holder.subscription_status or not other.subscription_status:
-            return set()
-        holder.subscription_status = other.subscription_status
-        return {"subscription_status"}
-    again = SubscriptionChange(
-        contact_id=holder.pk,
-        address=holder.key,
-        status=Subscription.UNSUBSCRIBED,
-        previous_status=holder.subscription_status,
-        source="merge",
-        reason=opt_out.reason,
-    )
-    SubscriptionChange.enter(using, [again])
-    return set()
-
-
 def _delete_spelling(using: str, holder: Any, spelling: str) -> None:
     """Leave the deletion of a spelling, for which the row that holds the key waits."""
     _leave(using, holder, spelling)
@@ -128,11 +86,11 @@ def _delete_spelling(using: str, holder: Any, spelling: str) -> None:
 
 def _leave(using: str, holder: Any, spelling: str, *, only_asks: bool = False) -> None:
     """Have Conversion asked for the opt-out of a spelling and, unless that is all, delete it."""
-    is_contact = isinstance(holder, Contact)
+    kind = RECORD_KINDS[type(holder)]
     Deletion.objects.using(using).create(
-        kind=Deletion.Kind.CONTACT if is_contact else Deletion.Kind.COMPANY,
+        kind=Deletion.Kind(kind.name),
         key=holder.key,
         spelling=spelling,
-        successor_id=holder.pk if is_contact else None,
+        successor_id=holder.pk if kind.are_people else None,
         only_asks=only_asks,
     )

@@ -13,10 +13,9 @@ from typing import Any
 from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Value, When
 
 from conversion_sync.models import (
-    Company,
-    Contact,
     Deletion,
     Engagement,
+    Record,
     Status,
     Subscription,
     SubscriptionChange,
@@ -120,10 +119,8 @@ def waits_for(model: type[SyncedModel], using: str) -> Case:
 
 def behind(model: type[SyncedModel], using: str) -> list[tuple[Reason, Condition]]:
     """What a row of the model may have to wait for; the first that holds is the reason."""
-    if issubclass(model, Company):
-        return _behind_deletions(using, Deletion.Kind.COMPANY)
-    if issubclass(model, Contact):
-        return _behind_deletions(using, Deletion.Kind.CONTACT)
+    if issubclass(model, Record):
+        return _behind_deletions(using, Deletion.Kind(str(model._meta.model_name)))
     if issubclass(model, SubscriptionChange):
         return _behind_people(using)
     if issubclass(model, Engagement):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -15,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from conversion_sync.admin.site import Admin
 from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.registry import registry
-from conversion_sync.models import Company, Contact, Engagement, MirrorLink, SyncedModel
+from conversion_sync.models import MirrorLink
+from conversion_sync.sync.kinds import MODEL_OF
 
 __all__ = ["ANY", "MirrorFilter", "TroubleFilter", "kinds_of", "mirror_name"]
 
@@ -24,16 +24,10 @@ Kind, Trouble = MirrorLink.Kind, MirrorLink.Trouble
 #: The value of the filter that finds whatever is wrong.
 ANY = "any"
 
-_MODELS: Mapping[str, type[SyncedModel]] = {
-    Kind.COMPANY: Company,
-    Kind.CONTACT: Contact,
-    Kind.ENGAGEMENT: Engagement,
-}
-
 
 def kinds_of(kind: str, count: int = 2) -> str:
     """What so many rows of a kind are called."""
-    opts = _MODELS[kind]._meta
+    opts = MODEL_OF[kind]._meta
     return str(opts.verbose_name if count == 1 else opts.verbose_name_plural)
 
 

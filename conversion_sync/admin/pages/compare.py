@@ -21,6 +21,7 @@ from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
 from conversion_sync.models import Contact, Status, Subscription
 from conversion_sync.models.database import database
+from conversion_sync.records.mappers import mapper_of
 from conversion_sync.status.errors import remedy
 from conversion_sync.status.errors import words as error_words
 from conversion_sync.status.glance import stopped_by
@@ -249,8 +250,7 @@ def _compared(row: Any, field: Field) -> ComparedField:
         words=str(STATES[field.state]),
         is_same=field.state is State.SAME,
         can_take=field.state is not State.SAME
-        # A contact has no name of a company of its own.
-        and not (isinstance(row, Contact) and field.name == "company_name"),
+        and field.name not in mapper_of(type(row)).not_its_own,
     )
 
 

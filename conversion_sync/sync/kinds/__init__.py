@@ -9,9 +9,10 @@ from conversion_sync.sync.kinds.company import Companies
 from conversion_sync.sync.kinds.contact import Contacts
 from conversion_sync.sync.kinds.deletion import Deletions
 from conversion_sync.sync.kinds.engagement import Engagements
+from conversion_sync.sync.kinds.record import Records
 from conversion_sync.sync.kinds.subscription import OptOuts, OtherChanges
 
-__all__ = ["KINDS", "MODELS", "OPT_OUTS", "RECORDS", "Kind"]
+__all__ = ["KINDS", "MODELS", "MODEL_OF", "OPT_OUTS", "RECORDS", "RECORD_KINDS", "Kind"]
 
 #: What nothing goes before.
 OPT_OUTS = OptOuts()
@@ -30,7 +31,13 @@ MODELS: tuple[type[SyncedModel], ...] = tuple(
     reversed(dict.fromkeys(kind.model for kind in reversed(KINDS)))
 )
 
-#: The models of records, by what commands call their rows.
-RECORDS: dict[str, type[Record]] = {
-    kind.plural: kind.model for kind in KINDS if issubclass(kind.model, Record)
+#: By the name of a kind, as mirrors and deletions have it: the model of its rows.
+MODEL_OF: dict[str, type[SyncedModel]] = {kind.name: kind.model for kind in KINDS}
+
+#: The kinds of records, by their models.
+RECORD_KINDS: dict[type[Record], Records] = {
+    kind.model: kind for kind in KINDS if isinstance(kind, Records)
 }
+
+#: The models of records, by what commands call their rows.
+RECORDS: dict[str, type[Record]] = {kind.plural: model for model, kind in RECORD_KINDS.items()}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.models import Company
+from conversion_sync.models import Company, Contact
 from conversion_sync.sync.kinds.record import Records
 
 __all__ = ["Companies"]
@@ -17,3 +19,7 @@ class Companies(Records):
     plural = "companies"
     label = _("companies")
     model = Company
+
+    def hand_over(self, using: str, holder: Any, other: Any) -> set[str]:
+        Contact.objects.using(using).filter(company=other).update(company=holder)
+        return set()

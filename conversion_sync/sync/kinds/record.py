@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Q
 
 from conversion_sync.api import BatchResult
 from conversion_sync.api.request import Request
+from conversion_sync.models import Record
 from conversion_sync.records.mappers import mapper_of, push_of
 from conversion_sync.records.snapshot import Snapshot
 from conversion_sync.sync import clashes
@@ -25,7 +26,10 @@ _KEYLESS = Q(key__isnull=True)
 class Records(Batches):
     """Rows of which a snapshot is sent."""
 
+    model: ClassVar[type[Record]]
     operation = Operation.UPSERT
+    #: Its rows are people, who may opt out.
+    are_people: ClassVar[bool] = False
 
     def rows(self, using: str) -> Rows:
         return super().rows(using).exclude(_KEYLESS)
@@ -44,3 +48,11 @@ class Records(Batches):
 
     def key(self, item: Snapshot) -> str:
         return item.key
+
+    def hand_over(self, using: str, holder: Any, other: Any) -> set[str]:
+        """Have what belongs to a row belong to the one that holds its key, from now on.
+
+        Returns:
+            The columns of ``holder`` that were changed, and are still to be saved.
+        """
+        raise NotImplementedError
