@@ -111,8 +111,8 @@ def rows_of_instances(
         .exclude(state=MirrorLink.State.WAITING)
     )
     found, by_kind = defaultdict[str, list[Any]](list), defaultdict[str, dict[int, str]](dict)
-    for kind, source, row in links.values_list("kind", "source", "row"):
-        by_kind[kind][row or 0] = source
+    for kind, source, pk in links.values_list("kind", "source", "row"):
+        by_kind[kind][pk or 0] = source
     for kind, sources in sorted(by_kind.items()):
         for row in MODEL_OF[kind].unmarked.using(using).filter(pk__in=sources).order_by("pk"):
             found[sources[row.pk]].append(row)
