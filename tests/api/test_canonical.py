@@ -61,3 +61,14 @@ def test_depth_and_size_raise_nothing():
 def test_what_json_has_no_form_for_is_its_text():
     assert same({"a": decimal.Decimal("1.0")}, {"a": "1.0"})
     assert canonical([float("nan"), float("-inf"), "\ud800", (1,)])
+
+
+_NEARLY: st.SearchStrategy[Any] = st.sampled_from(
+    [None, 0, 1, 0.0, 1.0, True, False, "", "0", [], {}]
+)
+_OBJECTS = st.dictionaries(st.sampled_from("ab"), _NEARLY)
+
+
+@given(_OBJECTS, _OBJECTS)
+def test_objects_of_plain_values_are_the_same_where_their_json_is(one, other):
+    assert same(one, other) is (canonical(one) == canonical(other))
