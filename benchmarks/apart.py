@@ -8,19 +8,18 @@ from __future__ import annotations
 import json
 import os
 import resource
-import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
+
+from benchmarks.process import Process
 
 __all__ = ["Apart", "Done", "done_apart"]
 
-BASE_DIR = Path(__file__).resolve().parent.parent
 PATIENCE = 30 * 60
 MEGABYTE = 1_000_000
 
@@ -43,7 +42,7 @@ class Done:
     grown: float
 
 
-class Apart:
+class Apart(Process):
     """A process that will call a function of ours.
 
     Args:
@@ -51,27 +50,17 @@ class Apart:
     """
 
     def __init__(self, function: str, *args: Any) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.apart", function, json.dumps(args)],
-            cwd=BASE_DIR,
-            env=os.environ,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        super().__init__("benchmarks.apart", function, json.dumps(args))
 
     def __enter__(self) -> Self:
         """Wait until it is ready."""
-        assert self._process.stdout
-        if self._process.stdout.readline() != "ready\n":
+        if self.hear() != "ready":
             raise RuntimeError("The process did not start.")
         return self
 
     def go(self) -> None:
         """Have the function called."""
-        assert self._process.stdin
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
+        self.tell("go")
 
     def done(self) -> Done:
         """Wait for the end of it.
@@ -83,15 +72,6 @@ class Apart:
         if self._process.returncode:
             raise RuntimeError(f"The process ended with status {self._process.returncode}.")
         return Done(**json.loads(said))
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 def done_apart(function: str, *args: Any) -> Done:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -18,13 +17,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from benchmarks.process import Process
 
 __all__ = ["Report", "StandIn", "sending"]
-
-BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 @dataclass
@@ -68,7 +65,7 @@ class Report:
         return max(bisect_left(times, when + 1) - place for place, when in enumerate(times))
 
 
-class StandIn:
+class StandIn(Process):
     """The server, in a process of its own.
 
     Args:
@@ -76,19 +73,9 @@ class StandIn:
     """
 
     def __init__(self, latency: float = 0.0) -> None:
+        super().__init__("benchmarks.server", str(latency))
         self._latency = latency
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server", str(self._latency)],
-            cwd=BASE_DIR,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._process.stdout
-        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}/api/v1"
-        return self
+        self.url = f"http://127.0.0.1:{int(self.hear())}/api/v1"
 
     def answer_after(self, latency: float) -> Report:
         """Take another latency from now on; returns what has arrived until now."""
@@ -97,23 +84,11 @@ class StandIn:
 
     def report(self) -> Report:
         """What has arrived since the last report."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(f"{self._latency}\n")
-        self._process.stdin.flush()
-        said = json.loads(self._process.stdout.readline())
+        self.tell(str(self._latency))
+        said = json.loads(self.hear())
         return Report(
             [(when, rows) for when, rows in said["calls"]], said["largest"], said["twice"]
         )
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 @contextmanager
