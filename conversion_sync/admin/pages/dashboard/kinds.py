@@ -12,6 +12,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin.lists.paging import in_words
+from conversion_sync.admin.pages.dashboard.cell import Cell
 from conversion_sync.admin.pages.dashboard.links import list_address
 from conversion_sync.models import Status
 from conversion_sync.status.counts import KindState
@@ -29,15 +30,6 @@ COLUMNS = {
     "failed": gettext_lazy("Failed"),
     "in-doubt": gettext_lazy("In doubt"),
 }
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number in words, and the list of the rows that it counts."""
-
-    label: str
-    count: str
-    address: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.admin.lists.sources import kinds_of, mirror_name
+from conversion_sync.admin.pages.dashboard.cell import Cell
 from conversion_sync.admin.pages.dashboard.failures import Failure
 from conversion_sync.admin.pages.dashboard.links import list_address
 from conversion_sync.admin.pages.sources.words import REMEDIES
@@ -40,15 +41,6 @@ _SAID = {
     Trouble.UNUSABLE: _("rows stay as they are"),
     Trouble.HELD: _("would leave, too many not to ask you"),
 }
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number, and the list of what it counts."""
-
-    label: str
-    count: str
-    address: str = ""
 
 
 @dataclass(frozen=True)
