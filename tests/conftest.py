@@ -10,10 +10,11 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.db import connections, transaction
-from django.test import TransactionTestCase
+from django.test import Client, TransactionTestCase
 from pytest_django import Settings
 
 from conversion_sync.sandbox import Sandbox
@@ -85,6 +86,14 @@ def empty_caches() -> None:
     """
     cache.clear()
     ContentType.objects.clear_cache()
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    """A client that may do whatever the admin offers."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
 
 
 @pytest.fixture

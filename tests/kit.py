@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from conversion_sync.api import v1
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import (
+    ApiCall,
     Company,
     Contact,
     Deletion,
@@ -141,6 +142,12 @@ later = end_waits
 def log(address: str = ANN) -> list[tuple[str, str]]:
     """The consent log of an address: what was asked for, and where it stands."""
     return consent_log(address)
+
+
+def logged_call(age: datetime.timedelta) -> ApiCall:
+    """A line of the call log that is so old."""
+    call: ApiCall = ApiCall.objects.create(endpoint="e", started_at=db_now("default") - age)
+    return call
 
 
 def begin_savepoint() -> str:

@@ -4,9 +4,7 @@ import re
 
 import pytest
 from django.contrib.admin.models import DELETION, LogEntry
-from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from conversion_sync.admin.contact import ContactAdmin
@@ -14,13 +12,6 @@ from conversion_sync.models import Company, Contact, Deletion, Engagement
 from tests.admin.conftest import BASE, state
 
 RIGHTS = ("view_contact", "delete_contact", "delete_engagement")
-
-
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
 
 
 def url(row):

@@ -4,8 +4,6 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 from django.utils import timezone
 
 from conversion_sync.models import (
@@ -73,13 +71,6 @@ def harmless(answer):
         assert not {f"U+{ord(c):04X}" for c in UNSEEN if c in text}, text[:80]
         assert TURNED not in text or {"bdi", "title"} & within, text[:80]
     return html
-
-
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
 
 
 @pytest.fixture

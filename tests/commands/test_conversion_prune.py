@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import io
 
 import pytest
@@ -10,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from conversion_sync.models import ApiCall, Status
 from conversion_sync.models.clock import db_now
-from tests.kit import DAY, fresh, synced_contact
+from tests.kit import DAY, fresh, logged_call, synced_contact
 
 pytestmark = pytest.mark.django_db
 
@@ -21,35 +20,30 @@ def run(*args: str) -> str:
     return out.getvalue()
 
 
-def line(age: datetime.timedelta) -> ApiCall:
-    call: ApiCall = ApiCall.objects.create(endpoint="e", started_at=db_now("default") - age)
-    return call
-
-
 def test_lines_older_than_the_setting_go(settings):
     settings.CONVERSION_SYNC = {"CALL_LOG_DAYS": 7}
-    line(8 * DAY)
-    kept = line(6 * DAY)
+    logged_call(8 * DAY)
+    kept = logged_call(6 * DAY)
     assert run() == "Deleted 1 lines older than 7 days.\n"
     assert list(ApiCall.objects.all()) == [kept]
 
 
 def test_by_default_they_are_kept_for_a_month():
-    line(31 * DAY)
-    kept = line(29 * DAY)
+    logged_call(31 * DAY)
+    kept = logged_call(29 * DAY)
     assert run() == "Deleted 1 lines older than 30 days.\n"
     assert list(ApiCall.objects.all()) == [kept]
 
 
 @pytest.mark.parametrize(("days", "left"), [("3", 1), ("0.5", 0), ("0", 0)])
 def test_the_days_may_be_given(days, left):
-    line(DAY)
+    logged_call(DAY)
     assert f"older than {days} days" in run("--days", days)
     assert ApiCall.objects.count() == left
 
 
 def test_days_that_are_no_number_are_refused():
-    line(DAY)
+    logged_call(DAY)
     with pytest.raises(CommandError, match="invalid float"):
         run("--days", "many")
     assert ApiCall.objects.count() == 1

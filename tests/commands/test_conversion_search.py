@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client
 
 from conversion_sync.models import Company, Contact, Engagement, trigrams
 
@@ -20,10 +18,8 @@ on_postgresql = pytest.mark.skipif(
 
 
 @pytest.fixture
-def admin(transactional_db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
+def admin(transactional_db, admin):
+    return admin
 
 
 @pytest.fixture

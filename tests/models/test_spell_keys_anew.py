@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import itertools
 from collections.abc import Iterator
 from importlib import import_module
@@ -12,13 +11,13 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from conversion_sync.api import Client, ContactRecord
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import Company, Contact, Deletion, Status, SubscriptionChange
 from tests.kit import ANN, BOB, HOUR, TOKEN, fresh, in_utc, later, log, push
+from tests.migrating import migrate, models_at
 
 # It writes rows as they were before, by models that know plain times alone.
 pytestmark = [pytest.mark.django_db(transaction=True), in_utc]
@@ -29,24 +28,12 @@ migration = import_module(f"conversion_sync.migrations.{AFTER}")
 ODD, BUCHER, KEY = "a\u200bnn@x.example", "ann@bücher.example", "ann@xn--bcher-kva.example"
 
 
-def migrate(name: str | None) -> None:
-    executor = MigrationExecutor(connection)
-    leaves = [each for each in executor.loader.graph.leaf_nodes() if each[0] == "conversion_sync"]
-    executor.migrate(leaves if name is None else [("conversion_sync", name)])
-
-
-@functools.cache
-def models_before() -> Any:
-    loader = MigrationExecutor(connection).loader
-    return loader.project_state([("conversion_sync", BEFORE)]).apps
-
-
 class Old:
     """The rows of an installation before the upgrade."""
 
     def __init__(self) -> None:
         migrate(BEFORE)
-        self.apps = models_before()
+        self.apps = models_at(BEFORE)
 
     def add(self, model: str, **columns: Any) -> int:
         rows = self.apps.get_model("conversion_sync", model).objects

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import datetime
-
 import pytest
 
 from conversion_sync.models import ApiCall, BulkJob, Heartbeat, MirrorLink
 from conversion_sync.models.clock import db_now
 from conversion_sync.sync import prune as prune_module
 from conversion_sync.sync.prune import prune, prune_now_and_then
-from tests.kit import DAY, HOUR, contact, fresh, push
+from tests.kit import DAY, HOUR, contact, fresh, logged_call, push
 
 pytestmark = pytest.mark.django_db
 
 
-def line(age: datetime.timedelta) -> ApiCall:
-    call: ApiCall = ApiCall.objects.create(endpoint="e", started_at=db_now("default") - age)
-    return call
-
-
 def test_what_is_older_than_the_setting_says_goes(settings):
     settings.CONVERSION_SYNC = {"CALL_LOG_DAYS": 7}
-    line(8 * DAY)
-    kept = line(6 * DAY)
+    logged_call(8 * DAY)
+    kept = logged_call(6 * DAY)
     assert prune() == 1
     assert list(ApiCall.objects.all()) == [kept]
 
 
 def test_the_caller_may_name_the_days():
-    line(2 * DAY)
+    logged_call(2 * DAY)
     assert prune(3) == 0
     assert prune(1) == 1
 
@@ -37,7 +30,7 @@ def test_the_caller_may_name_the_days():
 def test_many_lines_go_in_steps_and_no_more_than_asked_for(monkeypatch):
     monkeypatch.setattr(prune_module, "ROWS_AT_ONCE", 2)
     for _ in range(7):
-        line(40 * DAY)
+        logged_call(40 * DAY)
     assert prune(most=3) == 4
     assert prune() == 3
 
@@ -62,9 +55,9 @@ def test_an_ended_job_goes_too_and_one_that_runs_stays():
 
 
 def test_it_is_done_once_an_hour():
-    line(40 * DAY)
+    logged_call(40 * DAY)
     assert prune_now_and_then() == 1
-    line(40 * DAY)
+    logged_call(40 * DAY)
     assert prune_now_and_then() == 0
     Heartbeat.write("default", pruned_at=db_now("default") - HOUR)
     assert prune_now_and_then() == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import uuid
 from collections.abc import Iterator
@@ -10,8 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import connections, transaction
 from django.utils import timezone
 
 from conversion_sync.api import Client, CompanyRecord, ContactRecord, v1
@@ -29,6 +27,7 @@ from conversion_sync.records.last_sent import VERSION
 from conversion_sync.sync import upgrade
 from conversion_sync.sync.drain import anything_ready, drain
 from tests.kit import HOUR, PROMPT, SECOND, claimed, fresh, in_utc, push, write
+from tests.migrating import migrate, models_at
 
 # It writes rows as they were before, by models that know plain times alone.
 pytestmark = [pytest.mark.django_db(transaction=True), in_utc]
@@ -38,18 +37,6 @@ BEFORE = "0016_json_as_django_writes_it"
 KNOWN = {"sent_revision": 1, "synced_revision": 1}
 DOUBT = {"sent_revision": 1, "synced_revision": 0, "sync_status": "PENDING"}
 EDITED = KNOWN | {"sync_status": "PENDING", "revision": 2}
-
-
-def migrate(name: str | None) -> None:
-    executor = MigrationExecutor(connection)
-    leaves = [each for each in executor.loader.graph.leaf_nodes() if each[0] == "conversion_sync"]
-    executor.migrate(leaves if name is None else [("conversion_sync", name)])
-
-
-@functools.cache
-def models_before() -> Any:
-    loader = MigrationExecutor(connection).loader
-    return loader.project_state([("conversion_sync", BEFORE)]).apps
 
 
 class Old:
@@ -81,7 +68,7 @@ class Old:
         return found
 
     def add(self, table: str, **columns: Any) -> int:
-        row = models_before().get_model("conversion_sync", table).objects.create(**columns)
+        row = models_at(BEFORE).get_model("conversion_sync", table).objects.create(**columns)
         return int(row.pk)
 
     def contact(self, name: str, carried: dict[str, Any] | None, **columns: Any) -> int:

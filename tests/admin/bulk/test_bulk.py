@@ -35,13 +35,6 @@ CONTACTS = ("view_contact", "sync_contact", "set_subscription")
 
 
 @pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
-
-
-@pytest.fixture
 def two_are_many(monkeypatch):
     monkeypatch.setattr(perform, "AT_ONCE", 1)
 

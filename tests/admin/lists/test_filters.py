@@ -1,9 +1,7 @@
 """The filters of the lists: what they offer, and what they find."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -12,13 +10,6 @@ from conversion_sync.models import ApiCall, Company, Contact, Engagement, Subscr
 from conversion_sync.status.verdict import Tone, Verdict
 from conversion_sync.templatetags import conversion_verdict
 from tests.admin.conftest import BASE, state
-
-
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
 
 
 def shown(client, name, query):

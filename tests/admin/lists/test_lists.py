@@ -1,9 +1,7 @@
 """All lists: found, filtered, acted on, and with a number of queries that does not grow."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -37,13 +35,6 @@ READ_ONLY = {
     "heartbeat": Heartbeat,
     "wakeup": Wakeup,
 }
-
-
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
 
 
 def fill(count, start=0):

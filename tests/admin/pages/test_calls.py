@@ -1,21 +1,12 @@
 """The call log: from a call to its rows and back, and only to be read."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from conversion_sync.models import ApiCall, Contact
 from tests.admin.conftest import BASE, state
-
-
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
 
 
 @pytest.fixture

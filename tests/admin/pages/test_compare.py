@@ -13,13 +13,6 @@ from tests.kit import push
 
 
 @pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
-
-
-@pytest.fixture
 def there(conversion, contact):
     """The contact has arrived; then it changed here, and nobody marked it."""
     push()

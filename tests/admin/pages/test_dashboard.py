@@ -26,13 +26,6 @@ def _counted_anew():
     cache.clear()
 
 
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
-
-
 def page(client):
     answer = client.get(URL)
     assert answer.status_code == 200

@@ -14,13 +14,6 @@ from tests.admin.conftest import BASE, state
 from tests.kit import in_utc
 
 
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
-
-
 def page(client, contact):
     answer = client.get(f"{BASE}/contact/{contact.pk}/change/")
     assert answer.status_code == 200

@@ -27,13 +27,6 @@ Action = BulkJob.Action
 LIST = f"{BASE}/bulkjob/"
 
 
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
-
-
 def url(job, word="change"):
     return f"{LIST}{job.pk}/{word}/"
 

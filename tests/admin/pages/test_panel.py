@@ -10,13 +10,6 @@ from conversion_sync.status.errors import remedy
 from tests.admin.conftest import BASE, state
 
 
-@pytest.fixture
-def admin(db):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
-
-
 def page(client, row, word="change"):
     answer = client.get(f"{BASE}/{row._meta.model_name}/{row.pk}/{word}/")
     assert answer.status_code == 200, answer

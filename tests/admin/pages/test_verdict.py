@@ -1,9 +1,7 @@
 """The banner on the pages: shown where the whole is not good, to those whom it concerns."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.test import Client
 
 from conversion_sync.models import Company
 from conversion_sync.sync.gate import Gate
@@ -20,10 +18,8 @@ def _counted_anew():
 
 
 @pytest.fixture
-def admin(conversion):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
+def admin(conversion, admin):
+    return admin
 
 
 @pytest.fixture
