@@ -7,7 +7,8 @@ from django.conf import settings as site
 from django.core import checks
 from django.db import connections
 
-from conversion_sync.checks import check_queue, check_settings
+from conversion_sync.checks.queue import check_queue
+from conversion_sync.checks.settings import check_settings
 from conversion_sync.conf import SETTINGS
 
 GOOD = {"API_KEY": "k"}
