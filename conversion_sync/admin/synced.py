@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from conversion_sync.admin import badges
+from conversion_sync.admin import badges, undone
 from conversion_sync.admin.bulk import actions as bulk_actions
 from conversion_sync.admin.forms.conflicts import ConflictForm
 from conversion_sync.admin.forms.key_values import KeyValueField
@@ -28,7 +28,6 @@ from conversion_sync.admin.pages import delete, mirrored, panel_page, row_action
 from conversion_sync.admin.pages.row_page import RowPage
 from conversion_sync.admin.pages.variables import variables_table
 from conversion_sync.admin.site import ChangeList
-from conversion_sync.admin.undone import SaysWhatWasNotDone
 from conversion_sync.models import SyncedModel, attributed
 from conversion_sync.status import times
 
@@ -37,7 +36,7 @@ __all__ = ["Fieldsets", "SyncedAdmin"]
 Fieldsets = Sequence[tuple[Any, dict[str, Any]]]
 
 
-class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
+class SyncedAdmin(LongListAdmin):
     """Rows that say of themselves whether they have arrived.
 
     A model's own module says what is special about its rows: it sets ``actions``, ``row_pages`` and
@@ -165,6 +164,11 @@ class SyncedAdmin(SaysWhatWasNotDone, LongListAdmin):
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """What the page of a row shows beside the form; the row is prepared."""
         return panel_page.context(self, request, row)
+
+    @property
+    def urls(self) -> list[Any]:
+        """As Django's; each page says after a login what was not done before it."""
+        return undone.saying(self.get_urls(), self.admin_site)
 
     def get_urls(self) -> list[Any]:
         pages = (panel_page.PAGE, row_actions.PAGE, *self.row_pages)

@@ -17,9 +17,9 @@ from django.urls import URLPattern
 from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext as _
 
-from conversion_sync.admin.site import Admin, says_so
+from conversion_sync.admin.site import says_so
 
-__all__ = ["SaysWhatWasNotDone", "after_login"]
+__all__ = ["after_login", "saying"]
 
 View = Callable[..., HttpResponse]
 
@@ -52,14 +52,9 @@ def after_login(view: View, site: AdminSite) -> View:
     return answer
 
 
-class SaysWhatWasNotDone(Admin):
-    """All pages of a model admin say so, but those of buttons, which do it themselves."""
-
-    @property
-    def urls(self) -> list[Any]:
-        """As Django's."""
-        found = self.get_urls()
-        for each in found:
-            if isinstance(each, URLPattern) and not says_so(each.callback):
-                each.callback = after_login(each.callback, self.admin_site)
-        return found
+def saying(found: list[Any], site: AdminSite) -> list[Any]:
+    """The URLs of a model admin, whose pages say so; those of buttons do it themselves."""
+    for each in found:
+        if isinstance(each, URLPattern) and not says_so(each.callback):
+            each.callback = after_login(each.callback, site)
+    return found

@@ -6,14 +6,20 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from conversion_sync.admin import undone
 from conversion_sync.admin.lists.long_list import LongListAdmin
-from conversion_sync.admin.undone import SaysWhatWasNotDone
+from conversion_sync.admin.site import Admin
 
 __all__ = ["LogAdmin", "ReadOnlyAdmin"]
 
 
-class ReadOnlyAdmin(SaysWhatWasNotDone):
+class ReadOnlyAdmin(Admin):
     """Pages to look at: nobody may add, change or delete rows."""
+
+    @property
+    def urls(self) -> list[Any]:
+        """As Django's; each page says after a login what was not done before it."""
+        return undone.saying(self.get_urls(), self.admin_site)
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False
