@@ -129,7 +129,7 @@ def test_without_progress_it_asks_for_no_other(conversion):
     assert (report.rows, report.go_on) == (0, False)
 
 
-def test_it_ends_when_it_is_told_to(conversion, settings):
+def test_it_ends_when_it_is_told_to(conversion, one_at_a_time, settings):
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 1}
     many(5)
     report = drain(stop=lambda: len(conversion.calls) >= 2)
@@ -191,7 +191,9 @@ def test_what_is_due_later_is_not_ready(conversion):
     assert anything_ready()
 
 
-def test_a_bulk_load_does_not_hold_up_what_a_person_waits_for(conversion, settings, in_flight):
+def test_a_bulk_load_does_not_hold_up_what_a_person_waits_for(
+    conversion, one_at_a_time, settings, in_flight
+):
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 2}
     Contact.objects.bulk_create([Contact(email=f"c{n}@x.example") for n in range(10)])
     in_flight(contact)

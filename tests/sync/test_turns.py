@@ -88,7 +88,9 @@ def test_an_opt_out_is_the_first_call_though_contacts_are_hung(conversion, hung)
     assert fresh(change).sync_status == Status.SYNCED
 
 
-def test_an_opt_out_that_comes_meanwhile_is_sent_before_the_next_turn(conversion, in_flight):
+def test_an_opt_out_that_comes_meanwhile_is_sent_before_the_next_turn(
+    conversion, one_at_a_time, in_flight
+):
     synced_contact("ann@x.example")
     company("C1")
     contact("bob@x.example")
