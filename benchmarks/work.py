@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from conversion_sync.sync.drain import drain
+from conversion_sync.sync.worker import push
 
 __all__ = ["drain_all"]
 
@@ -12,9 +12,4 @@ __all__ = ["drain_all"]
 def drain_all() -> int:
     """Drain until nothing is left. Returns the calls that were made."""
     logging.getLogger("conversion_sync").setLevel(logging.ERROR)
-    calls = 0
-    while True:
-        report = drain()
-        calls += report.calls
-        if not report.go_on:
-            return calls
+    return push().calls

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,20 +11,15 @@ from django.db import InterfaceError, OperationalError
 
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
-from conversion_sync.models.clock import DbNow
-from conversion_sync.models.heartbeat import Heartbeat
-from conversion_sync.models.wakeup import Wakeup
-from conversion_sync.sync import jobs, renames, steps
+from conversion_sync.sync import heartbeats, jobs, renames, steps
 from conversion_sync.sync.clock import bring_back, rows_are_far_ahead
 from conversion_sync.sync.error_text import is_of_the_database
-from conversion_sync.sync.gate import fingerprint
 from conversion_sync.sync.kinds import KINDS, Kind
 from conversion_sync.sync.loop import TICK, Loop
-from conversion_sync.sync.preflight import preflight
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import close_broken, refuse_transaction
-from conversion_sync.sync.turns import Turns, after
+from conversion_sync.sync.turns import Turns
 
 __all__ = ["DrainReport", "anything_ready", "drain"]
 
@@ -58,6 +51,7 @@ def drain(
     using: str = "default",
     on_progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    before_end: Callable[[], bool] | None = None,
 ) -> DrainReport:
     """Send what is ready, with several calls on their way, the kinds in turn.
 
@@ -70,6 +64,9 @@ def drain(
         using: the alias of the database.
         on_progress: told the number of rows settled since it was last told.
         stop: asked between calls; True ends the drain after what is in hand.
+        before_end: asked shortly before the time is over, where more is ready, so that none is
+            lost until the last answers have come. True: this drain begins anew, with a heartbeat,
+            and as much time; False: another was asked for.
 
     Raises:
         CallInTransaction: this thread has a transaction open.
@@ -81,24 +78,12 @@ def drain(
         stop or (lambda: False),
         on_progress or (lambda rows: None),
     )
-    found = retried(preflight)(using, fingerprint(conf.api_key))
-    if found.was_set_back:
-        bring_back(using)
-    turns = Turns(run, found)
-    retried(Heartbeat.write)(
-        using,
-        started_at=DbNow(),
-        worker=f"{socket.gethostname()}:{os.getpid()}",
-        # Should this drain die where it begins, the next one begins elsewhere.
-        turn=after(turns.next),
-    )
-    # Cleared before the first claim: a change from now on asks for a drain of its own.
-    if found.is_asked_for:
-        retried(Wakeup.write)(using, requested_until=None)
+    turns = Turns(run, heartbeats.find(using))
+    heartbeats.begin(run, turns)
     go_on = False
     try:
         try:
-            go_on = _send_all(run, turns) if conf.can_send else steps.finish(run)
+            go_on = _send_all(run, turns, before_end) if conf.can_send else steps.finish(run)
         except ConfigurationError:
             logger.exception("Nothing can be sent: see the checks of conversion_sync.")
             go_on = steps.finish(run)
@@ -106,8 +91,7 @@ def drain(
         turns.loop.give_back()
     finally:
         turns.loop.close()
-        beat = {"finished_at": DbNow(), "turn": turns.next, "rows": run.rows, "calls": run.made}
-        retried(Heartbeat.write)(using, **beat)
+        heartbeats.end(run, turns)
     return DrainReport(run.rows, run.synced, run.failed, run.made, go_on)
 
 
@@ -130,13 +114,18 @@ def _is_ready(kind: Kind, using: str) -> bool:
         return False
 
 
-def _send_all(run: Run, turns: Turns) -> bool:
-    """Returns whether another drain should follow this one."""
-    loop, asked_again_at = turns.loop, -1
+def _send_all(run: Run, turns: Turns, before_end: Callable[[], bool] | None) -> bool:
+    """Returns whether another drain should be asked for."""
+    loop, asked_again_at, others_go_on = turns.loop, -1, False
     if turns.found.is_closed:
         loop.probe_closure()
     while True:
         try:
+            if before_end is not None and run.is_ending() and _is_more(run, turns):
+                if before_end():
+                    heartbeats.begin_anew(run, turns)
+                else:
+                    others_go_on, before_end = True, None
             gave = turns.give()
             pause = loop.serve()
             if loop.is_busy():
@@ -161,6 +150,13 @@ def _send_all(run: Run, turns: Turns) -> bool:
             return False
     if steps.finish(run):
         return True
+    if others_go_on and retried(heartbeats.another_runs)(run.using):
+        return False
+    return _is_more(run, turns)
+
+
+def _is_more(run: Run, turns: Turns) -> bool:
+    """Whether this drain made progress, and more could be sent now."""
     worked = turns.dealt > 0 or run.rows > 0
     if not worked or retried(run.gate.state)().status != "open":
         return False

@@ -29,6 +29,9 @@ PROBE = "conversion-sync-probe@invalid.example"
 #: drain has time, but for the second number.
 LAST, LAST_AT_LEAST = 5.0, 1.0
 
+#: Seconds before its end at which a drain sees to it that others go on.
+ENDING = 1.0
+
 
 class Run:
     """What the deliveries of one drain share.
@@ -41,6 +44,8 @@ class Run:
 
     Attributes:
         made: how many calls were made.
+        rows_before, made_before: how many rows were settled, and calls made, before the drain
+            began anew.
     """
 
     def __init__(
@@ -53,9 +58,11 @@ class Run:
     ) -> None:
         self.using, self.gate = using, Gate(using)
         self.call_deadline = call_deadline
+        self._seconds = seconds
         self.end = time.monotonic() + seconds
         self.stop, self.on_progress = stop, on_progress
         self.rows = self.synced = self.failed = self.made = 0
+        self.rows_before = self.made_before = 0
         self._unsettled: list[Claim] = []
 
     def time_left(self) -> float:
@@ -65,6 +72,15 @@ class Run:
     def is_over(self) -> bool:
         """Whether the drain has to end."""
         return self.time_left() <= 0 or self.stop()
+
+    def is_ending(self) -> bool:
+        """Whether little time is left, and nobody has stopped it."""
+        return 0.0 < self.time_left() <= ENDING and not self.stop()
+
+    def begin_anew(self) -> None:
+        """Have as much time again, from now on."""
+        self.end = time.monotonic() + self._seconds
+        self.rows_before, self.made_before = self.rows, self.made
 
     def report(self, errors: Sequence[ConversionError | None]) -> None:
         """Tell the gate what calls ended in; None is a success."""

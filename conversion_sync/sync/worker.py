@@ -35,10 +35,15 @@ def push(
     stop: Callable[[], bool] = lambda: False,
 ) -> DrainReport:
     """Drain until nothing is ready, the gate shuts or ``stop`` says so. Returns the sum."""
+
+    def begin_anew() -> bool:
+        prune_now_and_then(using)
+        return True
+
     rows = synced = failed = calls = 0
     go_on = True
     while go_on and not stop():
-        report = drain(using=using, on_progress=on_progress, stop=stop)
+        report = drain(using=using, on_progress=on_progress, stop=stop, before_end=begin_anew)
         rows, synced = rows + report.rows, synced + report.synced
         failed, calls = failed + report.failed, calls + report.calls
         go_on = report.go_on

@@ -127,7 +127,7 @@ def test_a_drain_that_dies_at_its_first_call_does_not_begin_there_again(conversi
     drain(0)
     turn = Heartbeat.load("default").turn
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("conversion_sync.sync.drain._send_all", lambda run, turns: die(run))
+        patch.setattr("conversion_sync.sync.drain._send_all", lambda run, *args: die(run))
         patch.setattr(Heartbeat, "write", _but_at_the_end(Heartbeat.write))
         with pytest.raises(Killed):
             drain()

@@ -30,10 +30,15 @@ class Channels:
 
     def __init__(self, using: str, is_troubled: bool) -> None:
         self._using = using
-        states = list(ChannelState.objects.using(using)) if is_troubled else []
+        self._answered_at = dict[str, float]()
+        self._failing, self._slow = set[str](), set[str]()
+        self.read(is_troubled)
+
+    def read(self, is_troubled: bool) -> None:
+        """Read how they stand, where any of them failed or timed out before."""
+        states = list(ChannelState.objects.using(self._using)) if is_troubled else []
         self._failing = {state.name for state in states if state.failed_at is not None}
         self._slow = {state.name for state in states if state.timed_out_at is not None}
-        self._answered_at = dict[str, float]()
 
     def is_slow(self, name: str) -> bool:
         """Whether its endpoint did not answer in time: it has one call at a time."""

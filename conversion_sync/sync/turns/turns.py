@@ -55,6 +55,12 @@ class Turns:
         self._others = others()
         self.next = found.turn if found.turn in self._others else self._others[0]
 
+    def begin_anew(self, found: Preflight) -> None:
+        """Go on as another drain would: who was left out may have turns again."""
+        self.found = found
+        self._channels.read(found.is_troubled)
+        self._done.clear()
+
     def give(self) -> bool:
         """Give turns, until a delivery waits for its slots or nobody has anything to do.
 
@@ -109,7 +115,7 @@ class Turns:
         most = conf.concurrency - (name != OPT_OUTS.name)
         free = max(1, most) - self.loop.in_flight()
         if not self._channels.answers(name):
-            free = min(free, max(1, most * 3 // 4) - self.loop.in_flight(name))
+            free = min(free, max(1, most * 7 // 8) - self.loop.in_flight(name))
         return free
 
     def _give(self, name: str, priorities: Sequence[int]) -> None:
