@@ -19,6 +19,7 @@ from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import marking, urgency
 from conversion_sync.models.memory import follow
 from conversion_sync.models.state import BULK, DOUBT, UNFINISHED, Status
+from conversion_sync.models.storable import replacements
 from conversion_sync.models.unindexed import unindexed
 from conversion_sync.models.unstorable import unstorable_fields
 
@@ -159,11 +160,14 @@ class SyncedQuerySet(models.QuerySet[Any]):
             now = db_now(self.db) if rows else None
             for row in rows:
                 row._begin(BULK, now)
-            created = super().bulk_create(rows, batch_size)
+            with replacements() as replaced:
+                created = super().bulk_create(rows, batch_size)
             with in_bulk():
                 self.model._inserted(self.db, created)
+            # Each row is looked at only where one of them was given what can't be stored.
+            spoiled = created if replaced else []
             self.model._fail(
-                self.db, {row.pk: unstorable_fields(self.model, row.__dict__) for row in created}
+                self.db, {row.pk: unstorable_fields(self.model, row.__dict__) for row in spoiled}
             )
             for row in created:
                 row._reload_state()

@@ -6,8 +6,11 @@ so.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
+from collections.abc import Iterator
+from contextvars import ContextVar
 from types import NoneType
 from typing import Any
 
@@ -19,6 +22,7 @@ __all__ = [
     "is_plainly_storable",
     "is_storable_json",
     "is_storable_text",
+    "replacements",
     "storable_json",
     "storable_text",
 ]
@@ -35,14 +39,33 @@ _NO_CHARACTER = re.compile(
 
 _HALF = re.compile("[\ud800-\udfff]")
 
+#: What a text has that has to be looked at character by character.
+_ODD = re.compile("[\0\ud800-\udfff]")
+
 _ENCODER = DjangoJSONEncoder()
+
+#: What has been replaced, where somebody wants to know.
+_noted: ContextVar[list[object] | None] = ContextVar("noted", default=None)
+
+
+@contextlib.contextmanager
+def replacements() -> Iterator[list[object]]:
+    """What the functions of this module replace meanwhile: nearly always nothing."""
+    found = list[object]()
+    token = _noted.set(found)
+    try:
+        yield found
+    finally:
+        _noted.reset(token)
 
 
 def storable_text(text: str) -> str:
     """The text with U+FFFD in place of each NUL and each half of a character."""
     if _is_plain(text):
         return text
-    text = _NO_CHARACTER.sub(REPLACEMENT, text)
+    if _NO_CHARACTER.search(text):
+        _note(text)
+        text = _NO_CHARACTER.sub(REPLACEMENT, text)
     if _HALF.search(text):
         # Two halves, one after the other, are a character.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16")
@@ -58,7 +81,12 @@ def storable_json(value: Any) -> Any:
         TypeError: Django's encoder does not take it.
         ValueError: as it does, where the encoder takes not all of its kind; it holds itself.
     """
-    return value if _is_plain_json(value) else _plain(value, (), [])
+    if _is_plain_json(value):
+        return value
+    replaced = list[object]()
+    value = _plain(value, (), replaced)
+    _note(*replaced)
+    return value
 
 
 def is_storable_text(text: str) -> bool:
@@ -80,8 +108,8 @@ def is_plainly_storable(value: Any) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it is one of nearly all texts, seen without reading it character by character."""
-    return text.isascii() and "\0" not in text
+    """Whether it is one of nearly all texts: it is stored as it is."""
+    return "\0" not in text if text.isascii() else _ODD.search(text) is None
 
 
 def _is_plain_json(value: Any) -> bool:
@@ -94,6 +122,8 @@ def _is_plain_json(value: Any) -> bool:
 
 def _is_plain_value(value: Any) -> bool:
     kind = type(value)
+    if kind is float:
+        return math.isfinite(value)
     return _is_plain(value) if kind is str else kind in (int, bool, NoneType)
 
 
@@ -129,6 +159,11 @@ def _text(text: str, replaced: list[object]) -> str:
     if _NO_CHARACTER.search(text):
         replaced.append(text)
     return storable_text(text)
+
+
+def _note(*replaced: object) -> None:
+    if (noted := _noted.get()) is not None:
+        noted += replaced
 
 
 def _replaced(value: object, replaced: list[object]) -> str:

@@ -26,7 +26,13 @@ from conversion_sync.models import (
     SubscriptionChange,
     attributed,
 )
-from conversion_sync.models.storable import REPLACEMENT, storable_json, storable_text
+from conversion_sync.models.storable import (
+    REPLACEMENT,
+    is_storable_json,
+    replacements,
+    storable_json,
+    storable_text,
+)
 from conversion_sync.status.messages import in_words
 from tests.kit import (
     ANN,
@@ -70,6 +76,43 @@ class Plan(str, Enum):  # noqa: UP042  # many a site has them
 )
 def test_a_text_has_something_in_place_of_what_is_no_character(text, stored):
     assert storable_text(text) == stored
+
+
+@pytest.mark.parametrize(
+    ("value", "is_replaced"),
+    [
+        ("A\0n", True),
+        ("\ud83d", True),
+        ({"name": "A\0n"}, True),
+        ({"n\0": 1}, True),
+        ({"rate": NAN}, True),
+        ({"Zürich": ["é", {"deep": ENDLESS}]}, True),
+        ("Zürich", False),
+        ("\ud83d\ude00", False),
+        ({"city": "Zürich", "rate": 1.5, "seats": 3, "paid": True, "note": None}, False),
+        ({"Zürich": ["\ud83d\ude00", 1.5]}, False),
+    ],
+)
+def test_what_is_replaced_is_told_who_asks(value, is_replaced):
+    with replacements() as found:
+        storable_json(value)
+    assert bool(found) is is_replaced
+    assert is_storable_json(value) is not is_replaced
+    with replacements() as found:
+        pass
+    assert not found
+
+
+def test_of_rows_that_are_created_together_those_say_so_that_were_given_it():
+    values = [{"city": "Zürich"}, {"city": "Z\0rich"}, {"rate": 1.5}, {"rate": NAN}]
+    Contact.objects.bulk_create(
+        Contact(email=f"c{n}@x.example", custom_variables=value) for n, value in enumerate(values)
+    )
+    failed = Contact.objects.filter(sync_status=Status.FAILED, last_error_code="UNSTORABLE")
+    assert [*failed.order_by("pk").values_list("key", flat=True)] == [
+        "c1@x.example",
+        "c3@x.example",
+    ]
 
 
 KINDS: list[tuple[Any, Any]] = [

@@ -67,6 +67,8 @@ class InstantField(_PlainDateTimeField):
         return value
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        if value is None:
+            return None  # As nearly all of them are, and in each database.
         if settings.USE_TZ:
             return super().get_db_prep_value(value, connection, prepared)
         value = value if prepared else self.get_prep_value(value)
