@@ -124,7 +124,10 @@ class Run:
         if not outcomes:
             return
         if call is not None:
-            outcomes = {pk: replace(outcome, call=call) for pk, outcome in outcomes.items()}
+            outcomes = {
+                pk: made if made.call == call else replace(made, call=call)
+                for pk, made in outcomes.items()
+            }
         self._settle(claim, outcomes)
 
     def settle_rest(self) -> None:

@@ -105,6 +105,7 @@ class _Batch:
                     remote_id=item.remote_id or "",
                     created=item.operation == "created",
                     in_doubt=item.operation is None,
+                    call=answer.call,
                 )
             outcomes[pk] = outcome
         self.seen += len(part)

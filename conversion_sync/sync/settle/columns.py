@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from django.db import models
@@ -16,7 +15,7 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
 from conversion_sync.sync.states import arrived, failed, in_seconds, since, storable
 
-__all__ = ["columns_of", "due_again", "own_words", "still_unstorable", "without_words"]
+__all__ = ["columns_of", "due_again", "own_words", "still_unstorable", "written_alike"]
 
 
 def columns_of(model: type[SyncedModel], outcome: Outcome, attempts: int) -> dict[str, Any]:
@@ -78,9 +77,15 @@ def _again(outcome: Outcome, attempts: int) -> dict[str, Any]:
     }
 
 
-def without_words(outcome: Outcome) -> Outcome:
-    """The outcome without what it says; whether it says anything is left."""
-    return replace(outcome, code="?" if outcome.code else "", message="")
+def written_alike(outcome: Outcome, *, words: bool) -> tuple[object, ...]:
+    """What is the same of outcomes that are written together: all but what each row has its own.
+
+    Args:
+        words: what is said is the same, too; else only whether anything is said.
+    """
+    said = (outcome.code, outcome.message) if words else bool(outcome.code)
+    flags = (outcome.created, outcome.in_doubt, outcome.counts, outcome.endless)
+    return (outcome.decision, outcome.call, said, flags)
 
 
 def own_words(outcomes: Mapping[int, Outcome]) -> dict[str, dict[int, Any]]:

@@ -20,7 +20,7 @@ from conversion_sync.sync.settle.columns import (
     due_again,
     own_words,
     still_unstorable,
-    without_words,
+    written_alike,
 )
 from conversion_sync.sync.states import is_out_of_tries, storable
 
@@ -39,14 +39,14 @@ class Settling:
         self, rows: Sequence[tuple[Any, Outcome]], settled: dict[Decision, list[int]]
     ) -> None:
         """Group the rows by what is written of them, and write each group at once."""
-        decided = [(row, replace(o, decision=self._decide(row, o))) for row, o in rows]
+        decided = [(row, self._decided(row, outcome)) for row, outcome in rows]
         opt_outs = self._standing_opt_outs(decided)
-        groups = defaultdict[tuple[Outcome, int, bool, bool], dict[int, Outcome]](dict)
+        groups = defaultdict[tuple[object, int, bool, bool], dict[int, Outcome]](dict)
         for row, outcome in decided:
             changed = self.is_record and self._is_changed(row)
             # What was changed may say something else by now: see ``still_unstorable``.
-            shared = outcome if changed else without_words(outcome)
-            key = (replace(shared, remote_id=""), row.attempts, changed, row.pk in opt_outs)
+            alike = written_alike(outcome, words=changed)
+            key = (alike, row.attempts, changed, row.pk in opt_outs)
             groups[key][row.pk] = outcome
             if not changed:
                 settled[outcome.decision].append(row.pk)
@@ -66,6 +66,10 @@ class Settling:
             write(self.claim, outcomes.keys(), columns, own)
         if opt_outs:
             reentry.enter(self.claim.using, opt_outs.values())
+
+    def _decided(self, row: Any, outcome: Outcome) -> Outcome:
+        decision = self._decide(row, outcome)
+        return outcome if decision is outcome.decision else replace(outcome, decision=decision)
 
     def _decide(self, row: Any, outcome: Outcome) -> Decision:
         if self.is_record and not self._is_as_stamped(row) and row.pk in self.stamps:
