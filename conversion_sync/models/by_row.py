@@ -9,6 +9,8 @@ from typing import Any
 from django.db import NotSupportedError
 from django.db.models import Case, Expression, F, Field, QuerySet, When
 
+from conversion_sync.models.among import among
+
 __all__ = ["update_by_row"]
 
 
@@ -35,7 +37,7 @@ def update_by_row(
     for name, values in own.items():
         if here := {pk: value for pk, value in values.items() if pk in pks}:
             columns[name] = _assigned(rows.model._meta.get_field(name), here, len(pks))
-    return rows.filter(pk__in=pks).update(**columns)
+    return rows.filter(among(pks)).update(**columns)
 
 
 def _assigned(column: Any, values: Mapping[int, Any], count: int) -> Any:

@@ -21,6 +21,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     SyncedModel,
 )
+from conversion_sync.models.among import among
 from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.querysets import SyncedQuerySet
@@ -106,8 +107,8 @@ def release_behind(model: type[SyncedModel], using: str, pks: Collection[int]) -
 
 
 def _behind_contacts(using: str, pks: Collection[int]) -> Iterator[SyncedQuerySet]:
-    yield SubscriptionChange.objects.using(using).filter(contact__in=pks)
-    yield Engagement.objects.using(using).filter(contact__in=pks)
+    yield SubscriptionChange.objects.using(using).filter(among(pks, "contact"))
+    yield Engagement.objects.using(using).filter(among(pks, "contact"))
 
 
 def _behind_changes(using: str, pks: Collection[int]) -> Iterator[SyncedQuerySet]:

@@ -15,6 +15,7 @@ from django.db.models import Case, QuerySet, When
 
 from conversion_sync.conf import conf
 from conversion_sync.models import Record, SyncedModel
+from conversion_sync.models.among import among
 from conversion_sync.models.by_row import update_by_row
 from conversion_sync.models.clock import db_now
 from conversion_sync.models.locking import locking
@@ -88,7 +89,7 @@ class Claim:
         ends = in_seconds(conf.call_deadline)
         ours = Case(When(claim=self.token, due_at__gte=ends, then=True), default=False)
         try:
-            rows = self.table().filter(pk__in=pks).annotate(is_ours=ours)
+            rows = self.table().filter(among(pks)).annotate(is_ours=ours)
             return {pk for pk, is_ours in rows.values_list("pk", "is_ours") if not is_ours}
         except (OperationalError, InterfaceError):
             logger.warning("Nobody can tell whether the lease still runs.", exc_info=True)
@@ -103,7 +104,7 @@ class Claim:
 
 def held(claim: Claim, pks: Collection[int]) -> QuerySet[Any]:
     """Those of the rows that this claim still holds, as they were stamped."""
-    rows: QuerySet[Any] = claim.table().filter(claim=claim.token, pk__in=pks)
+    rows: QuerySet[Any] = claim.table().filter(among(pks), claim=claim.token)
     if issubclass(claim.model, Record):
         rows = rows.filter(sent_key__isnull=False, sent_revision__gt=DOUBT)
     return rows

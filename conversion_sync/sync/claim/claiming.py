@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 from conversion_sync import signals
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
+from conversion_sync.models.among import among
 from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.unindexed import unindexed
@@ -115,14 +116,14 @@ def _claim(
 ) -> None:
     claim.forget()
     with short_transaction(claim.using):
-        wanted = claim.table().filter(unindexed(Q(due_at__lte=DbNow())), pk__in=pks).order_by("pk")
+        wanted = claim.table().filter(among(pks), unindexed(Q(due_at__lte=DbNow()))).order_by("pk")
         locked = list(locking(wanted, skip_locked=True).values_list("pk", flat=True))
         # The lock may have waited for, or skipped over, what made a row ready: look again.
         due = rows.alias(waits_for=waits_for(claim.model, claim.using))
         ready = due.filter(unindexed(Q(due_at__lte=DbNow())), waits_for="").order_by(
             "priority", "due_at", "pk"
         )
-        alive = _without_poison(claim, list(ready.filter(pk__in=locked)))
+        alive = _without_poison(claim, list(ready.filter(among(locked))))
         build(claim, alive, payload)
         stamp(claim)
 

@@ -16,6 +16,7 @@ from django.db.models import Q
 from conversion_sync import signals
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import Contact, Status, SubscriptionChange
+from conversion_sync.models.among import among
 from conversion_sync.models.contact_table import lock_free
 from conversion_sync.models.locking import locking
 from conversion_sync.models.subscription import OUT
@@ -100,7 +101,7 @@ def _blame(claim: Claim, outcomes: dict[int, Outcome], error: Exception) -> set[
 def _settle_unlocked(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
     settled = defaultdict[Decision, list[int]](list)
     with short_transaction(claim.using):
-        rows = claim.table().filter(claim=claim.token, pk__in=list(outcomes))
+        rows = claim.table().filter(among(outcomes), claim=claim.token)
         # Only what is looked at: what a row says may have become such that it can't be loaded.
         needed = rows.order_by("pk").only("pk", *claim.model.SETTLED_BY)
         locked = list(locking(needed, skip_locked=True))
