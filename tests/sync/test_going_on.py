@@ -43,7 +43,7 @@ def released(conversion: Sandbox) -> Iterator[threading.Event]:
 
 
 def arrived() -> int:
-    return Contact.objects.filter(sync_status=Status.SYNCED).count()
+    return int(Contact.objects.filter(sync_status=Status.SYNCED).count())
 
 
 def test_a_worker_goes_on_while_answers_are_awaited(conversion, released):
