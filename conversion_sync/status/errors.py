@@ -105,7 +105,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         ),
     ),
     ErrorCode.WITHHELD: Explanation(
-        _("its worker had stopped for a while; nothing was sent"),
+        _("it did not begin in time, or another call was refused; nothing was sent"),
         _("Nothing to do: it is sent again by itself."),
     ),
     ErrorCode.NO_ANSWER: Explanation(

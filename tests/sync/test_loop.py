@@ -401,6 +401,17 @@ def test_what_has_its_slot_is_not_sent_any_more_once_another_was_refused(convers
     assert len(conversion.calls) == 1
 
 
+def test_a_call_that_did_not_begin_is_no_line_of_the_call_log(conversion, settings, run):
+    """All are connected when the first is refused; it may take any time to be answered."""
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "RATE_LIMIT": 4}
+    conversion.fail("429", headers={"Retry-After": "60"})
+    answers = perform(run, ask("a@x.example", "b@x.example", "c@x.example"))
+    withheld = [isinstance(answer.error, Withheld) for answer in answers]
+    assert [answer.call is None for answer in answers] == withheld
+    assert not ApiCall.objects.filter(error_code="WITHHELD").exists()
+    assert ApiCall.objects.count() == len(conversion.calls) == run.made
+
+
 @pytest.mark.parametrize(("fault", "error"), [("429", RateLimited), ("401", Unauthorized)])
 def test_a_call_that_carries_no_row_is_not_made_either_once_another_was_refused(
     conversion, settings, run, fault, error

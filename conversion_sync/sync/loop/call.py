@@ -25,8 +25,8 @@ CONNECTING = 0.3
 #: Seconds after its slot at which a call could meet others, and takes another one.
 TOO_LATE = LATE
 
-#: Said of a call that was not made because of what came of another one.
-SETBACK = "Another call was refused meanwhile; it comes again."
+#: Said of a call that was not made because of what came of another one, or for want of a slot.
+SETBACK = "It did not begin: another call was refused, or no time was left. It comes again."
 
 
 class Slot(NamedTuple):

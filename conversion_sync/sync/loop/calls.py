@@ -162,7 +162,11 @@ class CallsInFlight:
             row.
         """
         self._run.made += sum(not isinstance(answer.error, Withheld) for _, _, answer in came)
-        lines = log_calls(self._run.using, [answer.record for _, _, answer in came])
+        # What did not begin is no call: it would be counted, and as one that ended in an error.
+        records = [
+            None if isinstance(answer.error, Withheld) else answer.record for _, _, answer in came
+        ]
+        lines = log_calls(self._run.using, records)
         for (running, index, answer), line in zip(came, lines, strict=True):
             running.answers[index] = LoggedAnswer(answer.result, answer.error, line)
             if is_silent(answer) and not is_probe(running.step):
