@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from conversion_sync.mirrors.assignment import mark_of
 from conversion_sync.mirrors.brakes import are_too_many, hold
 from conversion_sync.mirrors.declaration import DELETE, KEEP, Declared
 from conversion_sync.mirrors.marks import write
+from conversion_sync.mirrors.owners import mark_of
 from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.snapshots import MODELS
