@@ -8,7 +8,7 @@ from dataclasses import replace
 from django.utils.translation import gettext as _
 
 from conversion_sync.importing.layout import Layout
-from conversion_sync.importing.opt_outs import OptOuts, is_address
+from conversion_sync.importing.opt_outs import OptOutFinder, is_address
 from conversion_sync.importing.outcome import Outcome, Result
 from conversion_sync.importing.problem import Problem
 from conversion_sync.importing.source import BadLine, Line
@@ -26,7 +26,7 @@ class BadLines:
     """
 
     def __init__(self, layout: Layout, using: str, requested_by: str, dry_run: bool) -> None:
-        self.opt_outs = OptOuts(layout)
+        self.opt_outs = OptOutFinder(layout)
         self._layout, self._using = layout, using
         self._requested_by, self._dry_run = requested_by, dry_run
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from conversion_sync.importing.choices import SKIP, Choice
 from conversion_sync.importing.columns import Column
-from conversion_sync.importing.files.records import Record
+from conversion_sync.importing.files.records import FileRecord
 from conversion_sync.importing.reading.readings import AsText, Fate
 from conversion_sync.importing.reading.spoiled import Harm, harmed
 
@@ -47,7 +47,7 @@ class Inspection:
     short: Counter[int] = field(default_factory=Counter)
     first_short: dict[int, int] = field(default_factory=dict)
 
-    def look(self, records: Iterator[Record]) -> None:
+    def look(self, records: Iterator[FileRecord]) -> None:
         """Look at all lines below the header, and have the columns settle how they are read."""
         numbers = {column.place: _RowNumbers() for column in self.columns if column.is_unnamed}
         while chunk := list(islice(records, LINES_AT_ONCE)):
@@ -80,18 +80,18 @@ class Inspection:
         short = {length: line for length, line in self.first_short.items() if length < self.width}
         return min(short.values(), default=0)
 
-    def _note_short(self, records: Iterable[Record]) -> None:
+    def _note_short(self, records: Iterable[FileRecord]) -> None:
         for number, cells, _reason in records:
             if len(cells) < len(self.columns):
                 self.short[len(cells)] += 1
                 self.first_short.setdefault(len(cells), number)
 
-    def _columns_of(self, records: Iterable[Record]) -> Iterator[Sequence[str]]:
+    def _columns_of(self, records: Iterable[FileRecord]) -> Iterator[Sequence[str]]:
         width = len(self.columns)
         rows = [[*record.cells, *[""] * (width - len(record.cells))] for record in records]
         return zip(*rows, strict=False)
 
-    def _look_at(self, column: Column, cells: Sequence[str], records: Sequence[Record]) -> None:
+    def _look_at(self, column: Column, cells: Sequence[str], records: Sequence[FileRecord]) -> None:
         found = list(filter(None, dict.fromkeys(cells)))
         if not found:
             return
@@ -108,7 +108,7 @@ class Inspection:
         self,
         column: Column,
         cells: Sequence[str],
-        records: Sequence[Record],
+        records: Sequence[FileRecord],
         harms: Mapping[str, Harm],
     ) -> None:
         for text, record in zip(cells, records, strict=True):

@@ -15,7 +15,7 @@ from conversion_sync.importing.choices import VARIABLE, Choice, parse
 from conversion_sync.importing.columns import Column, assign, problem_of, titles_of
 from conversion_sync.importing.errors import UnreadableCell, UnusableFile
 from conversion_sync.importing.files.footer import without_footer
-from conversion_sync.importing.files.records import Record
+from conversion_sync.importing.files.records import FileRecord
 from conversion_sync.importing.files.text import TextSource
 from conversion_sync.importing.headers import LINES, OPT_OUT, Guide
 from conversion_sync.importing.inspection import Inspection
@@ -143,7 +143,7 @@ class Layout:
             elif any(record.cells):
                 yield self._line(record, readers)
 
-    def _line(self, record: Record, readers: Sequence[_Reader]) -> Line | BadLine:
+    def _line(self, record: FileRecord, readers: Sequence[_Reader]) -> Line | BadLine:
         number, found, _reason = record
         titles = self.titles
         if reason := _fault(found, len(titles)):
@@ -181,7 +181,7 @@ class Layout:
             if column.title in harmed or not column.reading.is_plain
         ]
 
-    def _below(self) -> Iterator[Record]:
+    def _below(self) -> Iterator[FileRecord]:
         below = (one for one in self.source.records() if one.number > self.last_line)
         return without_footer(below) if len(self._columns) > 1 else below
 

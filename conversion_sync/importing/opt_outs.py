@@ -11,11 +11,11 @@ from conversion_sync.importing.columns import Column
 from conversion_sync.importing.errors import UnreadableCell
 from conversion_sync.importing.headers import OPT_OUT
 from conversion_sync.importing.layout import STATUS, UNSUBSCRIBED, Layout
-from conversion_sync.importing.reading.fields import Status
+from conversion_sync.importing.reading.fields import StatusReading
 from conversion_sync.importing.source import BadLine, Line
 from conversion_sync.models.validators import validate_address
 
-__all__ = ["OptOut", "OptOuts", "is_address"]
+__all__ = ["OptOut", "OptOutFinder", "is_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class OptOut:
     key: str
 
 
-class OptOuts:
+class OptOutFinder:
     """Finds the opt-outs of one file, if it has a column that can bring one."""
 
     def __init__(self, layout: Layout) -> None:
@@ -59,7 +59,7 @@ class OptOuts:
 
     def is_said(self, line: Line | BadLine) -> bool:
         """Whether any cell of a bad line has a word for an opt-out that means nothing else."""
-        status, cells = Status(), line.record if isinstance(line, Line) else line.cells
+        status, cells = StatusReading(), line.record if isinstance(line, Line) else line.cells
         return bool(self) and any(status.read(text).upper() == UNSUBSCRIBED for text in cells)
 
     def _person(self, cells: Sequence[str], moved: int) -> str:

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.constants import LOOKUP_SEP
 
-__all__ = ["How", "Step", "conditions", "how", "name_of", "paths", "steps", "target"]
+__all__ = ["How", "PathStep", "conditions", "how", "name_of", "path_steps", "paths", "target"]
 
 
 class How(enum.Enum):
@@ -30,7 +30,7 @@ class How(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Step:
+class PathStep:
     """One relation on a path.
 
     Attributes:
@@ -51,7 +51,7 @@ def how(value: Any, model: type[models.Model]) -> How:
     """How a value of a mirror of this model is read."""
     if not hasattr(value, "resolve_expression"):
         return How.CALL if callable(value) else How.CONSTANT
-    is_many = any(step.is_many for path in paths(value) for step in steps(model, path)[0])
+    is_many = any(step.is_many for path in paths(value) for step in path_steps(model, path)[0])
     if isinstance(value, F) and is_many:
         return How.LIST
     return How.ALONE if is_many or _aggregates(value) else How.COLUMN
@@ -89,9 +89,9 @@ def paths(value: Any) -> Iterator[str]:
                 yield from paths(each)
 
 
-def steps(
+def path_steps(
     model: type[models.Model], path: str, *, ends_with_model: bool = False
-) -> tuple[list[Step], str]:
+) -> tuple[list[PathStep], str]:
     """The relations on a path, and the column that it ends with.
 
     Args:
@@ -101,7 +101,7 @@ def steps(
         The steps, and the name of a column of the last model: blank where the path ends with a
         relation, or with what is no column of a model (an annotation of the source).
     """
-    found, names = list[Step](), path.split(LOOKUP_SEP)
+    found, names = list[PathStep](), path.split(LOOKUP_SEP)
     for number, name in enumerate(names, 1):
         if (field := _field(model, name)) is None:
             return found, ""
@@ -114,7 +114,7 @@ def steps(
         is_column = names[number:] in ([], ["pk"], [related._meta.pk.name], ["isnull"])
         if is_column and _is_forward(field) and not ends_with_model:
             return found, field.name
-        found.append(Step(lookup, field, model, related, is_many))
+        found.append(PathStep(lookup, field, model, related, is_many))
         model = related
     return found, ""
 

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.constants import LOOKUP_SEP
 
 from conversion_sync.mirrors.declaration import REFERENCES, Declared
-from conversion_sync.mirrors.expressions import Step, paths, steps, target
+from conversion_sync.mirrors.expressions import PathStep, path_steps, paths, target
 from conversion_sync.mirrors.table import (
     Concern,
     Left,
@@ -66,9 +66,9 @@ class _Making:
         reads_all = not _knows_its_fields(declared)
         self._fields[model].add(None if reads_all else model._meta.pk.attname)
         for path in read_paths(declared):
-            self._follow(declared, *steps(declared.model, path))
+            self._follow(declared, *path_steps(declared.model, path))
         for path in depended_on(declared):
-            self._follow(declared, steps(declared.model, path, ends_with_model=True)[0], "")
+            self._follow(declared, path_steps(declared.model, path, ends_with_model=True)[0], "")
         for name, value in declared.words():
             if name in REFERENCES and (other := target(declared.model, value)) is not None:
                 self.table.referred_to.add(_concrete(other))
@@ -76,14 +76,14 @@ class _Making:
                     Reference(declared.label, "" if value.name == "pk" else value.name)
                 )
 
-    def _follow(self, declared: Declared, relations: Sequence[Step], column: str) -> None:
+    def _follow(self, declared: Declared, relations: Sequence[PathStep], column: str) -> None:
         for step in relations:
             self._relation(declared, step, is_last=step is relations[-1])
         end = relations[-1].model if relations else declared.model
         # What a function reads beyond its path, nobody knows.
         self._field(end, column or None)
 
-    def _relation(self, declared: Declared, step: Step, *, is_last: bool) -> None:
+    def _relation(self, declared: Declared, step: PathStep, *, is_last: bool) -> None:
         relation, model = step.field, _concrete(step.model)
         if relation.many_to_many:
             is_own = not relation.auto_created
@@ -108,7 +108,7 @@ class _Making:
         else:
             self._generic_relation(declared, step, is_last=is_last)
 
-    def _generic_relation(self, declared: Declared, step: Step, *, is_last: bool) -> None:
+    def _generic_relation(self, declared: Declared, step: PathStep, *, is_last: bool) -> None:
         """From a row to what belongs to it, or back: what belongs to it goes with it."""
         is_back = not hasattr(step.field, "object_id_field_name")
         relation, model = (step.field.field if is_back else step.field), _concrete(step.model)

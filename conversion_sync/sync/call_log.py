@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError
 
 from conversion_sync.api import CallRecord
 from conversion_sync.models import ApiCall
-from conversion_sync.sync.states import storable
+from conversion_sync.sync.states import vendor_text
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["log_calls"]
@@ -27,8 +27,8 @@ def log_calls(using: str, records: Sequence[CallRecord | None]) -> list[int | No
             started_at=datetime.datetime.fromtimestamp(record.started_at, datetime.UTC),
             duration_ms=round(record.duration * 1000),
             http_status=record.status,
-            error_code=storable(record.error_code),
-            error_message=storable(record.error_message),
+            error_code=vendor_text(record.error_code),
+            error_message=vendor_text(record.error_message),
         )
         for record in records
         if record is not None

@@ -6,7 +6,7 @@ from django.db import InterfaceError, OperationalError
 
 from conversion_sync.api.secret import Secret
 from conversion_sync.conf import conf
-from conversion_sync.sync.states import storable
+from conversion_sync.sync.states import vendor_text
 
 __all__ = ["in_words", "is_of_the_database"]
 
@@ -22,7 +22,7 @@ def in_words(error: BaseException) -> str:
     else:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     hidden = Secret(conf.api_key).hide(" ".join(text.split()))
-    return storable(hidden)[:LENGTH]
+    return vendor_text(hidden)[:LENGTH]
 
 
 def is_of_the_database(error: BaseException) -> bool:

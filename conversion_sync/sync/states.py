@@ -25,8 +25,8 @@ __all__ = [
     "in_seconds",
     "is_out_of_tries",
     "since",
-    "storable",
     "tried_in_vain",
+    "vendor_text",
 ]
 
 #: A row is FAILED for its faults only after so long.
@@ -36,7 +36,7 @@ FAILED_AFTER = datetime.timedelta(days=1)
 WORKERS_STOPPED = stored(Message.WORKERS_STOPPED)
 
 
-def storable(text: str) -> str:
+def vendor_text(text: str) -> str:
     """A text of the vendor's as any database can hold it."""
     return text.encode(errors="replace").decode().replace("\0", "")
 
@@ -59,8 +59,8 @@ def failed(code: str, message: str) -> dict[str, Any]:
     return free() | {
         "sync_status": Status.FAILED,
         "due_at": None,
-        "last_error_code": storable(code)[:64],
-        "last_error_message": storable(message),
+        "last_error_code": vendor_text(code)[:64],
+        "last_error_message": vendor_text(message),
     }
 
 

@@ -44,7 +44,7 @@ SENDING = (Action.SYNC_NOW, Action.RETRY_FAILED, Action.RESEND)
 ON_THE_WAY = (Reason.READY, Reason.RETRY, Reason.LATER, Reason.SENDING)
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """The action can't be done to these rows; its text says why."""
 
 
@@ -59,7 +59,7 @@ def respond(
     """
     try:
         return _BulkRequest(action, modeladmin, request, rows).respond()
-    except (Refused, Unrepeatable) as why:
+    except (ActionRefused, Unrepeatable) as why:
         modeladmin.message_user(request, str(why), messages.WARNING)
         return None
 
@@ -137,12 +137,12 @@ class _BulkRequest:
         """Nothing to do, done, begun, or a question.
 
         Raises:
-            Refused: it can't be done to these rows.
+            ActionRefused: it can't be done to these rows.
         """
         if not self.concerned:
-            raise Refused(self.wording.nothing)
+            raise ActionRefused(self.wording.nothing)
         if self.action == Action.COMPARE and not conf.can_send:
-            raise Refused(_("The settings hold no API key, or sending is switched off."))
+            raise ActionRefused(_("The settings hold no API key, or sending is switched off."))
         if not self.wording.asks and not self.is_long:
             return self._do({})
         where = self._where() if self.is_long else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from conversion_sync.importing.files.records import Record
+from conversion_sync.importing.files.records import FileRecord
 
 __all__ = ["without_footer"]
 
@@ -15,9 +15,9 @@ _SIGN = re.compile(r"Copyright \(c\) \d{4}-\d{4} salesforce\.com", re.IGNORECASE
 ABOVE = 2
 
 
-def without_footer(records: Iterable[Record]) -> Iterator[Record]:
+def without_footer(records: Iterable[FileRecord]) -> Iterator[FileRecord]:
     """The records up to the footer: its lines have one cell, and one of them tells whose it is."""
-    held = list[Record]()
+    held = list[FileRecord]()
     for record in records:
         if not _is_alone(record):
             yield from held
@@ -32,5 +32,5 @@ def without_footer(records: Iterable[Record]) -> Iterator[Record]:
     yield from held
 
 
-def _is_alone(record: Record) -> bool:
+def _is_alone(record: FileRecord) -> bool:
     return bool(record.cells and record.cells[0]) and not any(record.cells[1:])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["Record", "Source"]
+__all__ = ["FileRecord", "Source"]
 
 
-class Record(NamedTuple):
+class FileRecord(NamedTuple):
     """A line of cells; ``number`` is the line of the file on which it begins, from 1.
 
     With a ``reason`` it could not be read; then its one cell is that line as it stands.
@@ -26,7 +26,7 @@ class Source(Protocol):
     def notices(self) -> Sequence[str]:
         """What a person should know of how the file was taken."""
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[FileRecord]:
         """All lines from the first on, blank ones too."""
 
     def reaches(self, number: int) -> int:

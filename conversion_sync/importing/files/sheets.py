@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from conversion_sync.importing.cells import unprotected
 from conversion_sync.importing.errors import UnusableFile
-from conversion_sync.importing.files.records import Record
+from conversion_sync.importing.files.records import FileRecord
 from conversion_sync.importing.files.survey import Survey, surveys
 from conversion_sync.importing.headers import LINES, Guide
 from conversion_sync.importing.reading.spoiled import DIGITS
@@ -68,14 +68,14 @@ class SheetSource:
         """Each line of a spreadsheet can be read."""
         return [text]
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[FileRecord]:
         """Each row, blank ones too."""
         rows_with_errors = {row for row, _column in self._errors}
         for index, row in enumerate(self._sheet.iter_rows()):
             cells = [_text(value) if value != "" else "" for value in row]
             if index in rows_with_errors:
                 self._restore(index, cells)
-            yield Record(index + 1, cells)
+            yield FileRecord(index + 1, cells)
 
     def _restore(self, row: int, cells: list[str]) -> None:
         """Put the errors in, which the library leaves out."""

@@ -16,7 +16,7 @@ from conversion_sync.importing.cells import unprotected
 from conversion_sync.importing.errors import UnusableFile
 from conversion_sync.importing.files.dialect import find_dialect
 from conversion_sync.importing.files.encoding import find_encoding
-from conversion_sync.importing.files.records import Record
+from conversion_sync.importing.files.records import FileRecord
 from conversion_sync.importing.headers import Guide
 
 __all__ = ["MAX_RECORD", "TextSource"]
@@ -78,7 +78,7 @@ class TextSource:
         pieces = text.split(self._dialect.delimiter)
         return [_plain(piece.strip().strip('"').strip()) for piece in pieces]
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[FileRecord]:
         """Each record with the number of its first line, or why it can't be read."""
         text = self._text()
         try:
@@ -93,11 +93,11 @@ class TextSource:
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    yield Record(feed.start, [feed.give_back()], _reason(error))
+                    yield FileRecord(feed.start, [feed.give_back()], _reason(error))
                 else:
                     if feed.has(_MARKS):
                         cells = [_plain(cell) for cell in cells]
-                    yield Record(feed.start, cells)
+                    yield FileRecord(feed.start, cells)
         finally:
             _leave_open(text)
 

@@ -99,7 +99,7 @@ _STATUSES = {
 }
 
 
-class Status(Reading):
+class StatusReading(Reading):
     """Subscriptions, in our own words, and in those of other programs, however they are written."""
 
     is_plain = False
@@ -119,7 +119,7 @@ _NOTHING = re.compile(r"[-\u2013\u2014._/\s]*")
 _FLOAT = re.compile(r"([01])[.,]0+")
 
 
-class OptOut(Reading):
+class OptOutReading(Reading):
     """Whether somebody has opted out: "true", a cross, or the time of it."""
 
     is_plain = False
@@ -145,8 +145,8 @@ FIELDS: Mapping[str, type[Reading]] = {
     "size": Size,
     "annual_revenue": Amount,
     "occurred_at": Moment,
-    "subscription_status": Status,
-    OPT_OUT: OptOut,
+    "subscription_status": StatusReading,
+    OPT_OUT: OptOutReading,
 }
 
 

@@ -13,7 +13,7 @@ from conversion_sync.conf import conf
 from conversion_sync.models import Status, SyncedModel
 from conversion_sync.models.clock import DbNow
 from conversion_sync.sync.outcomes import Decision, Outcome, backoff
-from conversion_sync.sync.states import arrived, failed, in_seconds, since, storable
+from conversion_sync.sync.states import arrived, failed, in_seconds, since, vendor_text
 
 __all__ = ["columns_of", "due_again", "own_words", "still_unstorable", "written_alike"]
 
@@ -45,8 +45,8 @@ def due_again() -> dict[str, Any]:
 
 def _state(outcome: Outcome, attempts: int) -> dict[str, Any]:
     error = {
-        "last_error_code": storable(outcome.code)[:64],
-        "last_error_message": storable(outcome.message),
+        "last_error_code": vendor_text(outcome.code)[:64],
+        "last_error_message": vendor_text(outcome.message),
     }
     match outcome.decision:
         case Decision.SYNCED:
@@ -94,8 +94,8 @@ def own_words(outcomes: Mapping[int, Outcome]) -> dict[str, dict[int, Any]]:
     if len(said) == 1 or any(made.decision is Decision.SYNCED for made in outcomes.values()):
         return {}
     return {
-        "last_error_code": {pk: storable(made.code)[:64] for pk, made in outcomes.items()},
-        "last_error_message": {pk: storable(made.message) for pk, made in outcomes.items()},
+        "last_error_code": {pk: vendor_text(made.code)[:64] for pk, made in outcomes.items()},
+        "last_error_message": {pk: vendor_text(made.message) for pk, made in outcomes.items()},
     }
 
 

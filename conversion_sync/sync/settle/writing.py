@@ -22,7 +22,7 @@ from conversion_sync.sync.settle.columns import (
     still_unstorable,
     written_alike,
 )
-from conversion_sync.sync.states import is_out_of_tries, storable
+from conversion_sync.sync.states import is_out_of_tries, vendor_text
 
 __all__ = ["Settling"]
 
@@ -106,7 +106,7 @@ class Settling:
             remote_ids: what the vendor called the rows before.
         """
         arrived = [pk for pk, made in outcomes.items() if made.decision is Decision.SYNCED]
-        names = {pk: storable(outcomes[pk].remote_id)[:255] for pk in arrived}
+        names = {pk: vendor_text(outcomes[pk].remote_id)[:255] for pk in arrived}
         own: dict[str, dict[int, Any]] = {
             "remote_id": {pk: n for pk, n in names.items() if n not in ("", remote_ids[pk])}
         }
