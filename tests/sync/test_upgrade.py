@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from conversion_sync.api import Client, CompanyRecord, ContactRecord, v1
@@ -334,7 +334,7 @@ def test_begun_again_it_goes_on(old, conversion, monkeypatch):
     assert [is_anew(row) for row in rows()] == [True] * 6 + [False] * 2
 
 
-@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="nobody holds a row there")
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="nobody holds a row there")
 def test_a_row_that_somebody_holds_is_left_for_the_next_look(old, conversion):
     first, _second = many(old, 2)
     old.upgrade()
