@@ -21,7 +21,7 @@ SLOW_SECONDS = 3
 SLOW_RATE = 1
 #: Longer than a client waits, and short enough that what hangs does not pile up.
 HANG_SECONDS = 60
-REFUSED = "The sandbox refuses this contact."
+REFUSED = "The sandbox refuses this contact: press “Accept again” on its page, then “Retry”."
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ TROUBLES = (
     Trouble(
         "hang",
         "Never answer",
-        "Calls hang, and nothing is done. The site gives up each of them, and tries again.",
+        "Calls hang, and nothing is done. The site gives up each of them, and tries again by "
+        "itself, but for engagements: they are in doubt.",
     ),
     Trouble(
         "refuse_key",
@@ -63,7 +64,8 @@ TROUBLES = (
     Trouble(
         "limit",
         "Limit the rate",
-        f"More than {SLOW_RATE} call a second is answered HTTP 429. The site slows down.",
+        f"More than {SLOW_RATE} call a second is answered HTTP 429. The site slows down. To see "
+        "it, tick all contacts in the admin's list, and choose “Sync now”.",
     ),
     Trouble(
         "lose",

@@ -39,7 +39,7 @@ def test_one_sees_an_error_handled_as_the_demo_says(demo: Demo, browser: Browser
     site.get_by_role("button", name="Log in").click()
     site.get_by_label("Job title").fill("Head of Everything")
     site.get_by_role("button", name="Save and continue editing").click()
-    expect(panel(site)).to_contain_text("The sandbox refuses this contact.")
+    expect(panel(site)).to_contain_text("The sandbox refuses this contact: press “Accept again”")
 
     sandbox.get_by_role("button", name="Back to normal").click()
     site.get_by_role("button", name="Retry", exact=True).click()

@@ -112,6 +112,8 @@ def test_a_drain_that_ran_lately_is_somebody_working():
     )
     out = run()
     assert "(host:1), 1,200 rows, 6 calls." in out
+    Heartbeat.write("default", rows=1, calls=1)
+    assert "(host:1), 1 row, 1 call." in run()
     assert "Nobody" not in out
 
 

@@ -12,7 +12,7 @@ from django.contrib.admin import AdminSite
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext, ngettext_lazy
 
 from conversion_sync.admin.badges import Badge, one_line, render
 from conversion_sync.admin.bulk.texts import TEXTS, counted, left_alone
@@ -108,8 +108,13 @@ def rate(job: BulkJob, now: datetime.datetime) -> str:
     seconds = (now - instant(job.created_at)).total_seconds()
     if job.finished_at or not job.done or seconds < 1:
         return ""
-    return _("%(rate)s rows a minute, about %(left)s left") % {
-        "rate": grouped(max(1, job.done * 60 // int(seconds))),
+    a_minute = max(1, job.done * 60 // int(seconds))
+    one, several = (
+        "%(rate)s row a minute, about %(left)s left",
+        "%(rate)s rows a minute, about %(left)s left",
+    )
+    return ngettext(one, several, a_minute) % {
+        "rate": grouped(a_minute),
         "left": span(max(1, (job.total - job.done) * seconds / job.done)),
     }
 

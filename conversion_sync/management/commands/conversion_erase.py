@@ -83,12 +83,17 @@ class Command(BaseCommand):
         return done
 
     def _tell(self, email: str, done: Erasure, verb: str) -> None:
-        counts = ", ".join(f"{count:,} {what}" for what, count in done.removed.items() if count)
+        counts = ", ".join(_counted(count, what) for what, count in done.removed.items() if count)
         self.stdout.write(f"{email}: {verb}: {counts or 'nothing'}.")
         if done.keeps_opt_out:
             self.stdout.write("  The opt-out stands: a hash of the address is kept.")
         for each in done.waiting:
             self.stdout.write(f"  Waits for: {each}")
+
+
+def _counted(count: int, what: str) -> str:
+    noun, blank, rest = what.partition(" ")
+    return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}{blank}{rest}"
 
 
 def _is_included(source: Model, using: str) -> bool:

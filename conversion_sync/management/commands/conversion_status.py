@@ -150,4 +150,9 @@ def _last_drain(state: Overview) -> str:
     ago = span(max(0.0, (state.now - last.seen_at).total_seconds()))
     if last.is_running:
         return f"Last drain: began {ago} ago ({last.worker}), and has not ended."
-    return f"Last drain: {ago} ago ({last.worker}), {last.rows:,} rows, {last.calls:,} calls."
+    rows, calls = _counted(last.rows, "row"), _counted(last.calls, "call")
+    return f"Last drain: {ago} ago ({last.worker}), {rows}, {calls}."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what if count == 1 else f'{what}s'}"

@@ -150,6 +150,12 @@ def test_what_is_being_sent_has_a_rate_and_a_time_left(admin, contact, conversio
     assert '<progress id="cs-sending"' in html
 
 
+def test_one_row_a_minute_is_no_rows(admin, contact, conversion):
+    call()
+    ApiCall.objects.update(rows=1)
+    assert "1 row a minute." in page(admin)
+
+
 def test_bulk_jobs_show_their_progress(admin):
     BulkJob.objects.create(action="sync_now", model="x", total=200, done=50, requested_by="pia")
     job = BulkJob.objects.get()

@@ -34,7 +34,8 @@ def sending(seen: Overview, known: Facts, using: str) -> Sending | None:
     words %= grouped(known.moving)
     found = pace(using, seen.now)
     if found is not None:
-        words += " " + _("%s rows a minute.") % grouped(found.a_minute)
+        pace_words = ngettext("%s row a minute.", "%s rows a minute.", found.a_minute)
+        words += " " + pace_words % grouped(found.a_minute)
     if known.seconds_left is not None:
         words += " " + _("About %s left.") % span(max(1.0, known.seconds_left))
     sent = found.rows if found else 0
