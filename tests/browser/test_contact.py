@@ -33,6 +33,17 @@ def test_a_new_contact_goes_from_pending_to_synced_without_a_reload(page: Page, 
     assert box.contacts[ANN]["variables"]["first_name"] == "Ann"
 
 
+def test_the_verdict_above_the_panel_follows_it(page: Page, box: Sandbox):
+    refuse(box, ANN, "The address is on the blocklist.")
+    row = contact(ANN)
+    page.goto(f"contact/{row.pk}/change/")
+    expect(panel(page)).to_contain_text("Waiting to be sent")
+    with stays(page):
+        push()
+        expect(panel(page)).to_contain_text("Failed: The address is on the blocklist.")
+        expect(page.locator(".cs-verdict")).to_contain_text("1 row needs a person")
+
+
 def test_a_failed_contact_is_found_repaired_and_arrives(page: Page, box: Sandbox):
     refuse(box, "0049-call-me", "The phone number is not valid.")
     contact(ANN, phone="0049-call-me")

@@ -26,9 +26,9 @@ def context(modeladmin: RowAdmin, request: HttpRequest, row: SyncedModel) -> dic
 
 
 def show(modeladmin: RowAdmin, request: HttpRequest, row: SyncedModel) -> HttpResponse:
-    """The panel alone."""
+    """The panel and the verdict, for the page to show them anew."""
     modeladmin.prepare([row])
-    template = "admin/conversion_sync/includes/panel.html"
+    template = "admin/conversion_sync/includes/panel_live.html"
     return TemplateResponse(request, template, context(modeladmin, request, row))
 
 

@@ -7,6 +7,24 @@
 
     const busy = (part) => part.contains(document.activeElement) || document.hidden;
 
+    // The verdict above a part, where its answer brings one, or says by a blank that there is none.
+    const showVerdict = (part, page) => {
+        const brought = page.querySelector("[data-live-verdict]");
+        const now = brought?.querySelector(".cs-verdict");
+        const old = document.querySelector(".cs-verdict");
+        const same = old?.textContent === now?.textContent;
+        if (!brought || same || old?.contains(document.activeElement)) {
+            return;
+        }
+        if (old && now) {
+            old.replaceWith(document.importNode(now, true));
+        } else if (now) {
+            part.before(document.importNode(now, true));
+        } else {
+            old.remove();
+        }
+    };
+
     const fetched = async (part) => {
         const answer = await fetch(part.dataset.live, {credentials: "same-origin"});
         // To the login, or away from what this person may no longer see.
@@ -17,6 +35,7 @@
             throw new Error(`HTTP ${answer.status}`);
         }
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        showVerdict(part, page);
         const found = page.getElementById(part.id);
         return found && document.importNode(found, true);
     };

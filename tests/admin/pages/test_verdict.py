@@ -32,6 +32,14 @@ def pages(contact):
     ]
 
 
+def test_the_panel_that_shows_itself_anew_brings_it(admin, contact):
+    panel = f"{BASE}/contact/{contact.pk}/panel/"
+    assert BANNER not in admin.get(panel).content.decode()
+    Gate().pause("anna")
+    cache.clear()
+    assert "Paused by anna" in admin.get(panel).content.decode()
+
+
 def test_nothing_is_said_where_all_is_well(admin, pages):
     for page in pages:
         assert BANNER not in admin.get(page).content.decode()
