@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from django.db import connections, models, router, transaction
+from django.db.models import ExpressionWrapper
 
 from conversion_sync.models.announcement import announce, tell
 from conversion_sync.models.attribution import attribution
@@ -265,8 +266,9 @@ class SyncedModel(StateModel):
 
         The caller holds the row's lock.
         """
+        field: Any = self._meta.get_field
         expressions = {
-            f"new_{name}": value
+            f"new_{name}": ExpressionWrapper(value, field(name))
             for name, value in self._values(written).items()
             if hasattr(value, "resolve_expression")
         }

@@ -198,7 +198,7 @@ def test_an_expression_may_be_saved_as_a_key(conversion):
     row = contact("ann@x.example")
     employer = company("Acme")
     push()
-    row.email = Concat(Value("new."), Lower("email"))
+    row.email = Concat(Value("new."), F("email"))
     row.save()
     employer.external_id = Concat("external_id", Value("-2"))
     employer.save(update_fields=["external_id"])
