@@ -88,7 +88,7 @@ CONTACTS = Titles(
         "external_contact": "externalcontact",
         "subscription_status": "subscriptionstatus emailsubscriptionstatus marketingstatus",
         OPT_OUT: "optedout optout emailoptout emailoptedout hasoptedoutofemail unsubscribed "
-        "unsubscribedfromallemail unsubtime unsubscribedat",
+        "unsubscribedfromallemail unsubtime unsubscribedat donotemail",
         "company_id": "companyid accountid associatedcompanyid associatedcompanyids "
         "primaryassociatedcompanyid organizationid",
         "company_name": "companyname company companyaccount associatedcompany "

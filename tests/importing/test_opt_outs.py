@@ -179,6 +179,14 @@ def test_a_tick_or_a_cross_for_an_opt_out_is_one(mark: str):
     assert (opted_out(), Contact.objects.count()) == ([OUT], 3)
 
 
+@pytest.mark.parametrize(
+    "title", ["Do Not Email", "donotemail", "Unsubscribed At", "Has-Opted-Out Of Email"]
+)
+def test_an_opt_out_is_one_however_its_column_is_called(title: str):
+    outcomes(f"email,Opted Out,{title}\n{OUT},no,1\nb@x.example,no,0\n")
+    assert opted_out() == [OUT]
+
+
 def test_a_sign_that_nobody_knows_is_not_taken_for_nothing():
     [found] = outcomes(f"email,Email Opt Out\n{OUT},☺\n")
     assert "does not say whether somebody has opted out" in found.message
