@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,14 @@ __all__ = ["on_signal"]
 
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """The first SIGTERM or SIGINT stops in order; a second one ends the process as usual."""
+    """The first SIGTERM or SIGINT stops in order; a second one ends the process as usual.
+
+    Only the main thread can hear of them: called on another one, a command is stopped by whoever
+    has called it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.getsignal(number) for number in numbers}
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,19 @@ def test_two_workers_send_each_row_once(conversion):
         worker.stop()
         thread.join(20)
     assert len(conversion.engagements) == 40
+
+
+def test_it_may_be_called_on_another_thread(conversion):
+    Contact.objects.create(email="ann@x.example")
+
+    def call() -> str:
+        try:
+            return run()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor() as pool:
+        assert "1 row arrived in " in pool.submit(call).result(30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
