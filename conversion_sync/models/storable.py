@@ -33,6 +33,9 @@ REPLACEMENT = "\ufffd"
 #: Objects and lists in each other: MariaDB keeps no more.
 LEVELS = 31
 
+#: Python writes and reads no whole number of more than 4,300 digits.
+_TOO_LARGE = 10**4000
+
 _NO_CHARACTER = re.compile(
     "\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]"
 )
@@ -75,7 +78,8 @@ def storable_text(text: str) -> str:
 def storable_json(value: Any) -> Any:
     """The value as JSON has it, in the words of Django's encoder.
 
-    U+FFFD stands in place of NaN, infinity, and what is nested too deep; in texts as above.
+    U+FFFD stands in place of NaN, infinity, a number of too many digits, and what is nested too
+    deep; in texts as above.
 
     Raises:
         TypeError: Django's encoder does not take it.
@@ -122,16 +126,24 @@ def _is_plain_json(value: Any) -> bool:
 
 def _is_plain_value(value: Any) -> bool:
     kind = type(value)
+    if kind is str:
+        return _is_plain(value)
     if kind is float:
         return math.isfinite(value)
-    return _is_plain(value) if kind is str else kind in (int, bool, NoneType)
+    return kind in (bool, NoneType) or (kind is int and _can_be_written(value))
+
+
+def _can_be_written(number: int) -> bool:
+    return -_TOO_LARGE < number < _TOO_LARGE
 
 
 def _plain(value: Any, above: tuple[int, ...], replaced: list[object]) -> Any:
     if isinstance(value, str):
         return _text(value, replaced)
-    if value is None or isinstance(value, int):
+    if value is None:
         return value
+    if isinstance(value, int):
+        return value if _can_be_written(value) else _replaced(value, replaced)
     if isinstance(value, float):
         return value if math.isfinite(value) else _replaced(value, replaced)
     if not isinstance(value, dict | list | tuple):

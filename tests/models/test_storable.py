@@ -191,6 +191,7 @@ def deep(levels: int) -> Any:
 BAD: dict[str, Any] = {
     "nan": NAN,
     "infinity": ENDLESS,
+    "digits": -(10**5000),
     "nul": "a\0b",
     "half": "a\ud800b",
     "name": {"a\0": 1},
