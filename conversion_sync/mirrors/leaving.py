@@ -105,18 +105,28 @@ def _passed_on(
     freed = {key for plan in plans if not plan.is_held for key in _given_up(plan, rows)}
     if not freed:
         return set()
-    waiting = MirrorLink.objects.using(using).filter(
-        kind=declared.kind, state__in=(State.CONFLICT, State.WAITING), key__in=freed
-    )
-    wait = (State.CONFLICT, State.WAITING)
-    here = {plan.link.pk for plan in plans if plan.link.state not in wait}
-    links = {
-        link.key: link
-        for link in waiting.order_by("-pk")
-        if registry.get(link.mirror) and link.pk not in here
-    }
+    links: dict[str, MirrorLink] = {}
+    for link in _waiting(using, declared, [plan.link for plan in plans], freed):
+        if registry.get(link.mirror) is not None:
+            links.setdefault(link.key, link)
     write(using, [mark_of(link) for link in links.values()])
     return {*links}
+
+
+def _waiting(
+    using: str, declared: Declared, here: Sequence[MirrorLink], keys: Collection[str]
+) -> Iterator[MirrorLink]:
+    """The links that wait for one of these keys, the oldest first.
+
+    Args:
+        here: those that are rendered now: in the database they are as they were before.
+    """
+    wait = (State.CONFLICT, State.WAITING)
+    others = MirrorLink.objects.using(using).filter(
+        kind=declared.kind, state__in=wait, key__in=keys
+    )
+    yield from others.exclude(pk__in=[each.pk for each in here if each.pk]).order_by("pk")
+    yield from (each for each in here if each.state in wait and each.key in keys)
 
 
 def _given_up(plan: Plan, rows: Mapping[int, str | None]) -> Iterator[str]:
