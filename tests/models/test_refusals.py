@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from conversion_sync.api import v1
 from conversion_sync.importing.cells import read_cell
@@ -107,6 +109,22 @@ def test_times_that_not_every_zone_has(moment, zone):
         moment = moment.replace(tzinfo=ZoneInfo(zone or "UTC"))
     row = Engagement(contact=contact(), name="C", description="D", occurred_at=moment)
     assert "Not every time zone" in complaint(row, "occurred_at")
+
+
+@pytest.mark.parametrize("way", ["save", "bulk_create", "update"])
+def test_such_a_time_is_refused_by_those_who_do_not_ask(way):
+    row = Engagement(contact=contact(), name="C", description="D")
+    row.occurred_at = datetime.datetime.max
+    if settings.USE_TZ:
+        row.occurred_at = row.occurred_at.replace(tzinfo=ZoneInfo("America/New_York"))
+    ways: dict[str, Callable[[], Any]] = {
+        "save": row.save,
+        "bulk_create": lambda: Engagement.objects.bulk_create([row]),
+        "update": lambda: Engagement.objects.update(occurred_at=row.occurred_at),
+    }
+    with pytest.raises(ValidationError, match="Not every time zone"), transaction.atomic():
+        ways[way]()
+    assert not Engagement.objects.exists()
 
 
 def test_what_is_just_possible_is_taken_kept_and_sent(conversion):

@@ -110,6 +110,17 @@ class SiteTimeField(_PlainDateTimeField):
             # At the ends of time, which is refused in words.
             return value.replace(tzinfo=None)
 
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        """As Django's.
+
+        Raises:
+            ValidationError: not every zone has the time. What is kept so can't be shown, and on
+                PostgreSQL not even be read.
+        """
+        if isinstance(value, datetime.datetime):
+            validate_time(value)
+        return super().get_db_prep_save(value, connection)
+
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         value = super().get_db_prep_value(value, connection, prepared)
         # PostgreSQL would take the second one.
