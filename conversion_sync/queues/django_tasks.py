@@ -24,8 +24,8 @@ from conversion_sync.queues.tasks_api import IN_PROCESS, backend_path, tasks_mod
 
 __all__ = ["check", "drain", "enqueue", "schedule_sweep"]
 
-#: The backend whose tasks are rows, by its package.
-OWN_TABLES = "django_tasks_db"
+#: The backends whose tasks are rows, by their packages, and the models of these.
+OWN_TABLES = {"django_tasks_db": "DBTaskResult", "django_ox": "OxTask"}
 
 #: Those that fork a process for each task, by their packages.
 FORKING = ("django_tasks_rq.", "django_tasks.backends.rq.")
@@ -82,11 +82,10 @@ def _put_here(alias: str) -> None:
 
 
 def _database_of_tasks() -> str | None:
-    """Where django-tasks-db has its rows, if it is the backend."""
-    if not backend_path(conf.tasks_backend).startswith(f"{OWN_TABLES}."):
-        return None
+    """Where the backend has its rows, if its tasks are rows."""
+    package = backend_path(conf.tasks_backend).partition(".")[0]
     for app in apps.get_app_configs():
-        if app.name == OWN_TABLES:
-            rows: Any = app.get_model("DBTaskResult")
+        if app.name == package and package in OWN_TABLES:
+            rows: Any = app.get_model(OWN_TABLES[package])
             return router.db_for_write(rows)
     return None

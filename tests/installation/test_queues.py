@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -75,9 +75,15 @@ Q_CLUSTER = {
 }
 """
 
-DJANGO_TASKS = """
+TASKS_DB = """
 INSTALLED_APPS += ["django_tasks_db"]
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+CONVERSION_SYNC["SWEEP"] = "cron"
+"""
+
+OX = """
+INSTALLED_APPS += ["django_ox"]
+TASKS = {"default": {"BACKEND": "django_ox.backend.OxBackend"}}
 CONVERSION_SYNC["SWEEP"] = "cron"
 """
 
@@ -135,6 +141,8 @@ class Kind:
         worker: the command that works, after the Python.
         sweeper: the same, with the sweep.
         cron: the sweep is cron's.
+        settings: of the site, beside those of this app.
+        tasks: where its tasks are rows, the model of these.
     """
 
     name: str
@@ -143,13 +151,17 @@ class Kind:
     worker: Sequence[str]
     sweeper: Sequence[str]
     cron: bool = False
+    settings: str = ""
+    tasks: str = ""
 
 
 CELERY_WORKER = ("-m", "celery", "-A", "site_of_its_own", "worker", "--concurrency=1")
 DB_WORKER = ("manage.py", "db_worker", "--interval=0.1")
 QCLUSTER = ("manage.py", "qcluster")
 
-DJANGO_Q_KIND = Kind("django_q", "", (), QCLUSTER, QCLUSTER)
+OX_WORKER = ("manage.py", "ox_worker", "--interval=0.1")
+
+DJANGO_Q_KIND = Kind("django_q", "", (), QCLUSTER, QCLUSTER, settings=DJANGO_Q)
 CELERY_KIND = Kind(
     "celery",
     "[celery]",
@@ -157,18 +169,36 @@ CELERY_KIND = Kind(
     CELERY_WORKER,
     (*CELERY_WORKER, "--beat", "-s", "beat"),
 )
-BACKPORT_KIND = Kind(
-    "django_tasks", "[django-tasks]", ("django-tasks-db",), DB_WORKER, DB_WORKER, cron=True
+OWN_KIND = Kind(
+    "django_tasks",
+    "",
+    ("django-tasks-db",),
+    DB_WORKER,
+    DB_WORKER,
+    cron=True,
+    settings=TASKS_DB,
+    tasks="django_tasks_db.DBTaskResult",
 )
-OWN_KIND = Kind("django_tasks", "", ("django-tasks-db",), DB_WORKER, DB_WORKER, cron=True)
+BACKPORT_KIND = replace(OWN_KIND, extras="[django-tasks]")
+OX_KIND = replace(
+    OWN_KIND,
+    install=("django-ox",),
+    worker=OX_WORKER,
+    sweeper=OX_WORKER,
+    settings=OX,
+    tasks="django_ox.OxTask",
+)
 
 
 @cache
 def kinds() -> list[tuple[Kind, str]]:
-    """Each queue, and its Python: the oldest has Django 5.2, the newest one with its own tasks."""
+    """Each queue, and its Python: the oldest has Django 5.2, the newest one with its own tasks.
+
+    django-ox takes no Python before 3.12.
+    """
     oldest, *others = pythons()
     found = [(DJANGO_Q_KIND, oldest), (CELERY_KIND, oldest), (BACKPORT_KIND, oldest)]
-    return found + [(OWN_KIND, python) for python in others[-1:]]
+    return found + [(kind, python) for python in others[-1:] for kind in (OWN_KIND, OX_KIND)]
 
 
 Install = Callable[[Kind, str], Environment]
@@ -247,7 +277,10 @@ Made = Callable[[str, str], contextlib.AbstractContextManager[Site]]
 
 
 @pytest.fixture(
-    params=kinds(), ids=lambda param: f"{param[0].name}-{Path(param[1]).resolve().name}"
+    params=kinds(),
+    ids=lambda param: (
+        f"{param[0].tasks.partition('.')[0] or param[0].name}-{Path(param[1]).resolve().name}"
+    ),
 )
 def made(request, install: Install, tmp_path: Path, prefix: str) -> Made:
     """Make a site of a queue, in a folder of this name, with these lines of settings."""
@@ -279,9 +312,7 @@ def _set_up(site: Site, database: str, prefix: str) -> None:
         text += CELERY.format(url=REDIS_URL, prefix=prefix)
         (site.project / "celery.py").write_text(CELERY_APP)
         (site.project / "__init__.py").write_text("from .celery import app as celery_app\n")
-    else:
-        text += {"django_q": DJANGO_Q, "django_tasks": DJANGO_TASKS}[queue]
-    settings.write_text(text)
+    settings.write_text(text + site.kind.settings)
     site.manage("migrate", "--verbosity=0")
 
 
@@ -340,5 +371,6 @@ def _go_through(site: Site) -> None:
 
 
 def test_saves_keep_the_session_of_the_site_and_queue_their_tasks_in_it(on_sqlite: Site):
-    queued = "from django_tasks_db.models import DBTaskResult as T; assert T.objects.count() > 8"
-    on_sqlite.shell(LOOP + (queued if on_sqlite.kind.name == "django_tasks" else ""))
+    tasks = on_sqlite.kind.tasks
+    queued = f"from django.apps import apps; assert apps.get_model({tasks!r}).objects.count() > 8"
+    on_sqlite.shell(LOOP + (queued if tasks else ""))
