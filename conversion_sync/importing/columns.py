@@ -122,6 +122,9 @@ def _guesses(
 def _guess(name: str, title: str, wins: bool) -> tuple[Choice, str]:
     if wins:
         return Choice(name), ""
+    if name == _field(OPT_OUT):
+        # The status is that of the better column; an opt-out holds wherever it stands.
+        return Choice(OPT_OUT), ""
     if title == name:
         # No variable may be called so.
         return Choice(SKIP), _("another column is read as %(name)s") % {"name": name}

@@ -187,6 +187,18 @@ def test_an_opt_out_is_one_however_its_column_is_called(title: str):
     assert opted_out() == [OUT]
 
 
+@pytest.mark.parametrize("word", ["UNSUBSCRIBED", "Opt-out"])
+def test_an_opt_out_holds_in_whichever_column_of_the_status_it_stands(word: str):
+    found = outcomes(
+        "email,subscription_status,Marketing Status\n"
+        f"{OUT},SUBSCRIBED,{word}\nb@x.example,UNSUBSCRIBED,SUBSCRIBED\nc@x.example,,PENDING\n"
+    )
+    assert {each.result for each in found} == {Result.CREATED}
+    assert opted_out() == [OUT, "b@x.example"]
+    assert [c.custom_variables for c in Contact.objects.all()] == [{}, {}, {}]
+    assert Contact.objects.get(email="c@x.example").subscription_status == ""
+
+
 def test_a_sign_that_nobody_knows_is_not_taken_for_nothing():
     [found] = outcomes(f"email,Email Opt Out\n{OUT},☺\n")
     assert "does not say whether somebody has opted out" in found.message

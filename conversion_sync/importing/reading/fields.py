@@ -108,8 +108,9 @@ class StatusReading(Reading):
         return _STATUSES.get(squeezed(text), text)
 
 
-_YES = TRUE | YES | {"on", "optedout", "unsubscribed"}
-_NO = FALSE | NO | {"off", "subscribed"}
+_OUT = {word for word, status in _STATUSES.items() if status == "UNSUBSCRIBED"}
+_YES = TRUE | YES | {"on"} | _OUT
+_NO = FALSE | NO | {"off"} | (_STATUSES.keys() - _OUT)
 
 #: Signs that are no letters: ticks and crosses, and what stands for nothing.
 _MARKS = re.compile(r"[✓✔☑✅✗✘☒❌❎\u00d7✕✖\ufe0f\s]+")
