@@ -87,6 +87,9 @@ def schedule_sweep(using: str) -> None:
     if not has_rows and not _is_apart(using):
         Schedule.objects.using(using).filter(name=SWEEP).delete()
         return
+    if has_rows and not _is_current(using):
+        # Migrated to a release before: the next ``migrate`` comes here again.
+        return
     with _one_at_a_time(using, has_rows):
         rows = Schedule.objects.using(using).filter(name=SWEEP)
         if conf.queue != "django_q" or conf.sweep != "queue":
@@ -100,6 +103,15 @@ def schedule_sweep(using: str) -> None:
         elif first.func != DRAIN or rows.count() > 1:
             rows.exclude(pk=first.pk).delete()
             rows.update(func=DRAIN, args=None, kwargs=None)
+
+
+def _is_current(using: str) -> bool:
+    """Whether the table of ``Wakeup`` has all columns that the model has."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        table = connection.introspection.get_table_description(cursor, Wakeup._meta.db_table)
+    wanted = {field.column for field in Wakeup._meta.concrete_fields}
+    return wanted <= {column.name for column in table}
 
 
 def _is_apart(using: str) -> bool:
