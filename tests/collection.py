@@ -44,7 +44,7 @@ def line(item: pytest.Item) -> str:
     values = {name: sorted(v, key=repr) if isinstance(v, Set) else v for name, v in given.items()}
     try:
         shown = repr(values)
-    except RecursionError:  # a value that is too deep on purpose
+    except (RecursionError, ValueError):  # a value that is too deep, or too long, on purpose
         shown = repr({name: type(value).__name__ for name, value in values.items()})
     return f"{item.nodeid} {re.sub('0x[0-9a-f]+', '0x', shown)}\n"
 
