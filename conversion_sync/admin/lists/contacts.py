@@ -43,6 +43,9 @@ __all__ = [
 #: Where a contact keeps what was noted of its consent, beside its columns.
 OPT_OUT, HELD_WISH = "_conversion_opt_out", "_conversion_held_wish"
 
+#: The id of the form of the filter by company, beside the list.
+FILTER_FORM = "cs-filter"
+
 
 def email(contact: Contact) -> SafeString | str:
     """The email, for the list."""
@@ -86,6 +89,9 @@ class CompanyFilter(admin.FieldListFilter):
     ) -> None:
         self.parameter = f"{field_path}__id__exact"
         super().__init__(field, request, params, model, model_admin, field_path)
+        if self.used_parameters.get(self.parameter) == [""]:
+            # Of a form where none is chosen.
+            del self.used_parameters[self.parameter]
         self.site = model_admin.admin_site
         self.companies = field.remote_field.model._default_manager
 
@@ -103,7 +109,7 @@ class CompanyFilter(admin.FieldListFilter):
         return value if value.isdecimal() and value.isascii() and len(value) < 19 else ""
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        widget = AutocompleteSelect(self.field, self.site, attrs={"data-filter-select": ""})
+        widget = AutocompleteSelect(self.field, self.site, attrs={"form": FILTER_FORM})
         widget.choices = self._choices()
         kept = changelist.get_filters_params().items()
         yield {
@@ -111,6 +117,7 @@ class CompanyFilter(admin.FieldListFilter):
             "widget": widget.render(self.parameter, self.chosen, {"id": "id_company_filter"}),
             "kept": [(k, v) for k, values in kept if k != self.parameter for v in values],
             "query": changelist.query,
+            "form": FILTER_FORM,
             "clear": changelist.get_query_string(remove=[self.parameter]),
         }
 

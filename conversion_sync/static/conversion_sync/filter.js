@@ -1,15 +1,31 @@
-// The filter by company applies as soon as one is chosen; and boxes to choose from have a name.
+// The filter by company applies as soon as one is chosen, where it stands alone; and boxes to choose from have
+// a name.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
-    for (const form of document.querySelectorAll("[data-filter-form]")) {
-        form.querySelector("button[type=submit]").hidden = true;
+    for (const filter of document.querySelectorAll("[data-filter]")) {
+        if (filter.closest("form")?.method === "get") {
+            joinForm(filter);
+            continue;
+        }
+        filter.querySelector("button[type=submit]").hidden = true;
         // Select2 tells of a choice by events of jQuery alone.
-        django.jQuery(form).on("change", "select", () => form.requestSubmit());
+        django.jQuery(filter).on("change", "select", (event) => event.target.form.requestSubmit());
     }
     // jQuery calls this after Django's own, which makes the boxes.
     django.jQuery(nameBoxes);
 });
+
+// Where a theme has all filters in one form, it sends this one with the others.
+function joinForm(filter) {
+    for (const field of filter.querySelectorAll("[form]")) {
+        if (field.type === "hidden") {
+            field.remove();
+        } else {
+            field.removeAttribute("form");
+        }
+    }
+}
 
 // Select2 names its boxes by what is chosen alone, which may be nothing.
 function nameBoxes() {

@@ -47,12 +47,19 @@ def test_the_filter_by_error(admin, contact):
     assert not shown(admin, "contact", {"error": "NOT_FOUND"})
 
 
+def test_no_company_chosen_is_no_filter(admin, contact):
+    """A form sends the box that is empty, too."""
+    page = admin.get(f"{BASE}/contact/", {"company__id__exact": "", "status": "waiting"})
+    assert page.status_code == 200
+    assert [each.pk for each in page.context["cl"].result_list] == [contact.pk]
+
+
 def test_the_filter_by_company_keeps_the_other_filters(admin, contact):
     Contact.objects.create(email="bob@x.example")
     query = {"company__id__exact": contact.company_id, "status": "waiting", "q": "a"}
     assert len(shown(admin, "contact", query)) == 1
     html = admin.get(f"{BASE}/contact/", query).content.decode()
-    assert '<input type="hidden" name="status" value="waiting">' in html
+    assert '<input type="hidden" name="status" value="waiting" form="cs-filter">' in html
     assert "Lumentum" in html
     odd = admin.get(f"{BASE}/contact/", {"company__id__exact": "x"}, follow=True)
     assert odd.status_code == 200
