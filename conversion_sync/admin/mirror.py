@@ -133,7 +133,7 @@ class MirrorLinkAdmin(LogAdmin):
     def wrong(self, link: MirrorLink) -> SafeString:
         """The badge, and why."""
         why = isolated(sources.wrong(link, REASON))
-        return format_html("{} <div>{}</div>", sources.badge(link), why)
+        return format_html("<div>{} <div>{}</div></div>", sources.badge(link), why)
 
     @admin.display(description=gettext_lazy("where to go"))
     def buttons(self, link: MirrorLink) -> SafeString:

@@ -47,6 +47,7 @@ class SyncedAdmin(LongListAdmin):
     #: By the names of the actions below.
     actions: Any = ("sync_now", "retry_failed")
     change_form_template = "admin/conversion_sync/change_form.html"
+    object_history_template = "admin/conversion_sync/object_history.html"
     formfield_overrides: ClassVar[Any] = {models.JSONField: {"form_class": KeyValueField}}
     ordering = ("-pk",)
     search_fields = ("pk",)  # For the search box; `search_condition` says what is looked at.
