@@ -89,9 +89,9 @@ class CompanyFilter(admin.FieldListFilter):
     ) -> None:
         self.parameter = f"{field_path}__id__exact"
         super().__init__(field, request, params, model, model_admin, field_path)
-        if self.used_parameters.get(self.parameter) == [""]:
-            # Of a form where none is chosen.
-            del self.used_parameters[self.parameter]
+        # A form where none is chosen says so; a theme's form repeats it once one is.
+        if values := [*filter(None, self.used_parameters.pop(self.parameter, []))]:
+            self.used_parameters[self.parameter] = values
         self.site = model_admin.admin_site
         self.companies = field.remote_field.model._default_manager
 

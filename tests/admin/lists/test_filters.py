@@ -54,6 +54,13 @@ def test_no_company_chosen_is_no_filter(admin, contact):
     assert [each.pk for each in page.context["cl"].result_list] == [contact.pk]
 
 
+def test_a_company_is_chosen_though_the_form_repeats_that_none_was(admin, contact):
+    other = Contact.objects.create(email="bob@x.example")
+    query = {"company__id__exact": ["", contact.company_id]}
+    found = admin.get(f"{BASE}/contact/", query).context["cl"].result_list
+    assert [each.pk for each in found] == [contact.pk] != [other.pk]
+
+
 def test_the_filter_by_company_keeps_the_other_filters(admin, contact):
     Contact.objects.create(email="bob@x.example")
     query = {"company__id__exact": contact.company_id, "status": "waiting", "q": "a"}
