@@ -20,10 +20,15 @@ pytestmark = pytest.mark.django_db
 MANY = 20
 
 
+def extra(customer):
+    """JSON has no word for it where it is odd: not every database would keep that itself."""
+    return float("nan") if customer.extra == {"value": "odd"} else customer.extra.get("value")
+
+
 class CustomerMirror(mirrors.Mirror[Customer]):
     email = F("email")
     include = Q(is_active=True)
-    variables = {"extra": F("extra__value"), "first_name": F("name")}  # noqa: RUF012
+    variables = {"extra": extra, "first_name": F("name")}  # noqa: RUF012
 
 
 @pytest.fixture(params=[mirrors.DELETE, mirrors.UNSUBSCRIBE])
@@ -216,9 +221,7 @@ def test_a_few_rows_that_were_to_be_taken_over_go_as_the_mirror_says(mirrored):
     assert link(waiting).state == State.MIRRORED
 
 
-@pytest.mark.parametrize(
-    "unusable", [{"extra": {"value": {"a": {"b": "\ud800"}}}}, {"email": "no address"}]
-)
+@pytest.mark.parametrize("unusable", [{"extra": {"value": "odd"}}, {"email": "no address"}])
 def test_rows_that_were_to_be_taken_over_wait_for_values_that_can_be_used(mirrored, unusable):
     owner, waiting = customers("k", 1) + customers("k", 1)
     render()
