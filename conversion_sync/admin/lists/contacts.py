@@ -90,7 +90,8 @@ class CompanyFilter(admin.FieldListFilter):
         self.parameter = f"{field_path}__id__exact"
         super().__init__(field, request, params, model, model_admin, field_path)
         # A form where none is chosen says so; a theme's form repeats it once one is.
-        if values := [*filter(None, self.used_parameters.pop(self.parameter, []))]:
+        given: Any = self.used_parameters.pop(self.parameter, [])
+        if values := [value for value in given if value]:
             self.used_parameters[self.parameter] = values
         self.site = model_admin.admin_site
         self.companies = field.remote_field.model._default_manager
