@@ -177,7 +177,7 @@ OWN_KIND = Kind(
     DB_WORKER,
     cron=True,
     settings=TASKS_DB,
-    tasks="django_tasks_db.DBTaskResult",
+    tasks="django_tasks_database.DBTaskResult",
 )
 BACKPORT_KIND = replace(OWN_KIND, extras="[django-tasks]")
 OX_KIND = replace(
