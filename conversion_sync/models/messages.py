@@ -36,6 +36,7 @@ class Message(enum.StrEnum):
     NOBODY_THERE = "nobody-there"
     OPT_OUT_HERE = "opt-out-here"
     OPT_OUT_THERE = "opt-out-there"
+    OPT_OUT_SINCE = "opt-out-since"
     #: ``word``: the subscription status that the API gave.
     UNKNOWN_WORD = "unknown-word"
     # Why a source of the site has no row.

@@ -129,6 +129,11 @@ class StateModel(models.Model):
         """
         return {}
 
+    @classmethod
+    def doubt(cls) -> dict[str, Any]:
+        """What is written of a row that may have arrived, without an answer, besides its state."""
+        return {}
+
     def _begin(self, priority: int, due_at: Any) -> None:
         """Give a row that is about to be inserted the state of a new one."""
         self.__dict__ |= _new_state(type(self)) | {"due_at": due_at, "priority": priority}

@@ -14,10 +14,11 @@ from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.chunks import in_chunks
+from conversion_sync.models.clock import DbNow
 from conversion_sync.models.contact_table import contacts, write_subscriptions
 from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.erased import tokens
-from conversion_sync.models.fields import KeyField, LineField, TextField
+from conversion_sync.models.fields import InstantField, KeyField, LineField, TextField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.opt_outs import by_person, standing_opt_out
@@ -87,9 +88,12 @@ class SubscriptionChange(SyncedModel):
         editable=False,
         help_text=_("Lifts the opt-outs that are older than it; somebody gave the reason."),
     )
+    #: A try ended then of which nobody knows whether it arrived.
+    may_have_arrived_at = InstantField(null=True, default=None, editable=False)
 
     objects = SubscriptionChangeQuerySet.as_manager()
 
+    STATE = (*SyncedModel.STATE, "may_have_arrived_at")
     # It happened once: whatever is noted on it later, it is not sent again.
     SETTLED_BY = (*SyncedModel.SETTLED_BY, "contact", "status")
     QUIET = SyncedModel.QUIET | {
@@ -126,6 +130,10 @@ class SubscriptionChange(SyncedModel):
 
     def __str__(self) -> str:
         return f"{self.address}: {self.get_status_display()}"
+
+    @classmethod
+    def doubt(cls) -> dict[str, Any]:
+        return {"may_have_arrived_at": DbNow()}
 
     @property
     def is_opt_out(self) -> bool:

@@ -43,6 +43,10 @@ _WORDS: Mapping[Message, Promise] = {
     Message.NOBODY_THERE: gettext_lazy("Conversion knows nobody by this address."),
     Message.OPT_OUT_HERE: gettext_lazy("An opt-out stands in the log."),
     Message.OPT_OUT_THERE: gettext_lazy("Conversion says that this person unsubscribed."),
+    Message.OPT_OUT_SINCE: gettext_lazy(
+        "An earlier try may have arrived, and Conversion says that this person unsubscribed: it"
+        " may have been since then."
+    ),
     Message.UNKNOWN_WORD: gettext_lazy(
         "Conversion says “%(word)s” of this person: nobody here knows what that means."
     ),

@@ -41,8 +41,8 @@ class Claim:
         lease: how long it lasts, by the clocks of this process.
         put_off: rows that could not be claimed this time, and come again later.
         unchanged: rows of which the API has already what would be sent.
-        doubtful: records that an earlier call, of which nothing is known, may have brought into
-            being.
+        doubtful: rows that an earlier call, of which nothing is known, may have carried: it may
+            have brought a record into being.
         unsettled: what came of rows that somebody else had locked; they are tried again.
         settled: how many rows came to what; one that was edited meanwhile came to nothing yet.
     """

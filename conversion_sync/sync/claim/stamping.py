@@ -33,11 +33,13 @@ def stamp(claim: Claim) -> None:
             if row.is_in_doubt:
                 claim.doubtful.add(row.pk)
             row.sent_revision, row.sent_key = row.revision, row.key
+    taken_over = {row.pk for row in claim.rows if row.claim is not None}
     if issubclass(claim.model, SubscriptionChange):
         own["address"] = _addresses(claim)
+        doubtful = {row.pk for row in claim.rows if row.may_have_arrived_at is not None}
+        claim.doubtful |= doubtful | taken_over
     # A lease that ran out is a try like any other: what kills its workers ends up alone.
-    again = {"attempts": F("attempts") + 1, "failing_since": since()}
-    taken_over = {row.pk for row in claim.rows if row.claim is not None}
+    again = {"attempts": F("attempts") + 1, "failing_since": since(), **claim.model.doubt()}
     write(claim, set(claim.pks) - taken_over, stamps, own)
     write(claim, taken_over, stamps | again, own)
 

@@ -71,7 +71,7 @@ def blocked(claim: Claim, asked: Mapping[int, RemoteContact]) -> dict[int, Outco
         older_than=[row.pk for row in rows],
     )
     for row, opt_out in zip(rows, standing, strict=True):
-        if reason := _why_blocked(claim.using, row, opt_out, asked.get(row.pk)):
+        if reason := _why_blocked(claim, row, opt_out, asked.get(row.pk)):
             outcomes[row.pk] = Outcome(Decision.FAILED, ErrorCode.CONSENT_BLOCKED, reason)
     return outcomes
 
@@ -86,7 +86,7 @@ def _overtaken(claim: Claim) -> list[int]:
 
 
 def _why_blocked(
-    using: str,
+    claim: Claim,
     row: SubscriptionChange,
     opt_out: SubscriptionChange | None,
     remote: RemoteContact | None,
@@ -98,8 +98,9 @@ def _why_blocked(
         return ""
     if word != Subscription.UNSUBSCRIBED:
         return stored(Message.UNKNOWN_WORD, word=str(word)[:64])
-    if row.override and opt_out is not None:
+    is_covered = row.override and opt_out is not None
+    if is_covered and row.pk not in claim.doubtful:
         return ""
     if row.contact is not None:
-        take_remote_opt_out(using, row.contact.pk, row.address)
-    return stored(Message.OPT_OUT_THERE)
+        take_remote_opt_out(claim.using, row.contact.pk, row.address)
+    return stored(Message.OPT_OUT_SINCE if is_covered else Message.OPT_OUT_THERE)

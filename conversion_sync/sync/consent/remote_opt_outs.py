@@ -61,10 +61,13 @@ def _of_consent(using: str) -> Rows:
 
 
 def _is_overridden(using: str, contact: int | None, address: str) -> bool:
-    """Whether an override that waits covers an opt-out of which our log knows."""
+    """Whether an override that waits covers an opt-out of which our log knows.
+
+    Not one that may have arrived: the person may have opted out since.
+    """
     changes = SubscriptionChange.objects.using(using).of([contact] if contact else [], [address])
     newest = changes.filter(override=True, sync_status__in=WAITING).order_by("-pk").first()
-    if newest is None:
+    if newest is None or newest.may_have_arrived_at is not None:
         return False
     people: list[tuple[int | None, str]] = [(contact, address)]
     [known] = SubscriptionChange.standing_opt_outs(using, people, older_than=[newest.pk])

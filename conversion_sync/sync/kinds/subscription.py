@@ -126,7 +126,8 @@ class OtherChanges(_Changes):
                 if answer.error is not None:
                     counts = yield from run.counts([row], answer.error)
                     outcome = self.outcome(row, answer.error, counts=counts)
-                    outcomes[row.pk] = replace(outcome, call=answer.call)
+                    # Nothing was changed by asking.
+                    outcomes[row.pk] = replace(outcome, call=answer.call, in_doubt=False)
                 elif answer.result is not None:
                     found[row.pk] = answer.result
             _settle(run, claim, outcomes)

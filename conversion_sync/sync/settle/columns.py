@@ -29,6 +29,8 @@ def columns_of(model: type[SyncedModel], outcome: Outcome, attempts: int) -> dic
         columns["last_call_id"] = outcome.call
     if outcome.decision is Decision.SYNCED:
         columns |= model.arrival(created=outcome.created)
+    elif outcome.in_doubt:
+        columns |= model.doubt()
     return columns
 
 
