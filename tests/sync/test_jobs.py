@@ -158,7 +158,7 @@ def test_nobody_waits_behind_the_rows_of_a_job(conversion):
     row = synced_contact()
     jobs.start(Action.SYNC_NOW, Contact)
     ApiGate.write("default", next_slot_at=db_now("default") + 20 * SECOND)
-    drain(0.5)
+    drain(5)
     found = fresh(row)
     assert (found.sync_status, found.priority) == (Status.PENDING, 1)
 
