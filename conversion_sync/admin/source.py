@@ -9,12 +9,15 @@ class CustomerAdmin(ConversionSyncAdminMixin, admin.ModelAdmin):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -26,10 +29,12 @@ from django.utils.translation import gettext_lazy
 from conversion_sync.admin import badges
 from conversion_sync.admin.lists.waiting import follows, note_reasons, planned, why
 from conversion_sync.admin.pages.sources.shown import name_of
-from conversion_sync.admin.pages.sources.words import readable
+from conversion_sync.admin.pages.sources.words import badge as badge_of_source
+from conversion_sync.admin.pages.sources.words import readable, wrong
 from conversion_sync.admin.site import address
 from conversion_sync.admin.undone import after_login
-from conversion_sync.mirrors.explain import explain, rows_of_instances
+from conversion_sync.mirrors.explain import Standing, explain, standings
+from conversion_sync.mirrors.heirs import key_as
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import render
 from conversion_sync.models import SyncedModel
@@ -43,8 +48,11 @@ if TYPE_CHECKING:
 else:
     _ModelAdmin = object
 
-#: The attribute of an instance in which a list keeps its rows.
-_ROWS = "_conversion_sync_rows"
+#: The attribute of an instance in which a list keeps how it stands.
+_STANDINGS = "_conversion_sync_standings"
+
+#: Characters of what is wrong.
+WRONG = 300
 
 
 class ConversionSyncAdminMixin(_ModelAdmin):
@@ -63,26 +71,24 @@ class ConversionSyncAdminMixin(_ModelAdmin):
         return (*super().get_list_display(request), "conversion_state")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """As Django's; the rows of all that is listed are found at once."""
+        """As Django's; how all that is listed stands is found at once."""
         changelist = super().get_changelist_instance(request)
         found = list(changelist.result_list)
-        rows = rows_of_instances(self.model, [each.pk for each in found])
-        note_reasons([row for some in rows.values() for row in some])
+        standing = _standings(self.model, [each.pk for each in found])
         for each in found:
-            setattr(each, _ROWS, rows.get(str(each.pk), []))
+            setattr(each, _STANDINGS, standing.get(str(each.pk), []))
         changelist.result_list = found
         return changelist
 
     @admin.display(description=gettext_lazy("Conversion"))
     def conversion_state(self, instance: Any) -> SafeString:
-        """The badges of the rows that stand for an instance."""
-        rows: Sequence[SyncedModel] | None = getattr(instance, _ROWS, None)
-        if rows is None:
-            rows = rows_of_instances(self.model, [instance.pk]).get(str(instance.pk), [])
-            note_reasons(rows)
-        if not rows:
-            return SafeString("")
-        return format_html_join(" ", "{}", ((_badge(row),) for row in rows))
+        """The badges of the rows that stand for an instance, and of what is wrong with it."""
+        found: Sequence[Standing] | None = getattr(instance, _STANDINGS, None)
+        if found is None:
+            found = _standings(self.model, [instance.pk]).get(str(instance.pk), [])
+        shown = [_badge(each.row) for each in found if each.row is not None]
+        shown += [badge_of_source(each.link, WRONG) for each in found if each.link.trouble]
+        return format_html_join(" ", "{}", ((each,) for each in shown))
 
     # The page of an instance
 
@@ -98,13 +104,22 @@ class ConversionSyncAdminMixin(_ModelAdmin):
 
     @admin.display(description=gettext_lazy("state"))
     def conversion_panel(self, instance: Any) -> SafeString:
-        """The badges, what they stand for, and the way to “Why?”."""
-        rows = rows_of_instances(self.model, [instance.pk]).get(str(instance.pk), [])
-        note_reasons(rows)
+        """The badges, what they stand for, what is wrong, and the way to “Why?”."""
+        found = _standings(self.model, [instance.pk]).get(str(instance.pk), [])
+        rows = [each.row for each in found if each.row is not None]
         shown = format_html_join(
             "",
             '<p>{} <a href="{}">{}</a></p>',
             ((_badge(row), self._row_address(row), str(row)) for row in rows),
+        )
+        shown += format_html_join(
+            "",
+            "<p>{} <bdi>{}</bdi></p>",
+            (
+                (badge_of_source(each.link), wrong(each.link, WRONG))
+                for each in found
+                if each.link.trouble or each.row is None
+            ),
         )
         words = _("Why?") if rows else _("Why not?")
         link = format_html(
@@ -162,11 +177,23 @@ class ConversionSyncAdminMixin(_ModelAdmin):
         if not self._may_sync(request):
             raise PermissionDenied
         for declared in registry.of(self.model):
-            render(database(), declared, [instance.pk], bulk=False)
-        for row in rows_of_instances(self.model, [instance.pk]).get(str(instance.pk), []):
-            type(row).objects.using(database()).filter(pk=row.pk).sync_now()
+            render(database(), declared, [key_as(instance, declared.model)], bulk=False)
+        for each in standings(self.model, [instance.pk]).get(str(instance.pk), []):
+            if each.row is not None:
+                type(each.row).objects.using(database()).filter(pk=each.row.pk).sync_now()
         messages.success(request, _("What is mirrored of it is sent now."))
         return HttpResponseRedirect(self._why_address(instance))
+
+
+def _standings(model: type[models.Model], pks: Collection[Any]) -> dict[str, list[Standing]]:
+    """How these instances stand, and why the rows of theirs have not arrived."""
+    found, by_model = standings(model, pks), defaultdict[Any, list[Any]](list)
+    for each in itertools.chain(*found.values()):
+        if each.row is not None:
+            by_model[type(each.row)].append(each.row)
+    for rows in by_model.values():
+        note_reasons(rows)
+    return found
 
 
 def _badge(row: SyncedModel) -> SafeString:

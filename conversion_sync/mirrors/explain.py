@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import models
+from django.db import models, router
+from django.db.models import Q
 
 from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.heirs import key_as, keys_as
 from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader, Reading
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.snapshots import as_json, read_key
-from conversion_sync.mirrors.table import label_of, python_key, text_of
+from conversion_sync.mirrors.table import label_of, python_key
 from conversion_sync.mirrors.words import condition_words, fingerprint
 from conversion_sync.models import MirrorLink, MirrorMark
 from conversion_sync.models.database import database
 from conversion_sync.status.messages import in_words
 from conversion_sync.sync.kinds import MODEL_OF
 
-__all__ = ["Condition", "Explanation", "explain", "row_of", "rows_of_instances"]
+__all__ = ["Condition", "Explanation", "Standing", "explain", "row_of", "standings"]
 
 Kind = MirrorLink.Kind
 
@@ -67,6 +69,18 @@ class Explanation:
     is_outdated: bool = False
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How an instance stands with a mirror, as that has last looked at it.
+
+    Attributes:
+        row: the contact, company or engagement that stands for it; None if there is none.
+    """
+
+    link: MirrorLink
+    row: Any
+
+
 def explain(instance: models.Model, *, using: str | None = None) -> list[Explanation]:
     """Say of each mirror of an instance what it makes of it, and why. Writes nothing.
 
@@ -86,41 +100,54 @@ def explain(instance: models.Model, *, using: str | None = None) -> list[Explana
 def row_of(instance: models.Model, kind: Kind, *, using: str | None = None) -> Any:
     """The contact, company or engagement that stands for an instance; None if there is none."""
     using = using or database()
-    labels = [each.label for each in registry.of(type(instance), kind)]
-    links = MirrorLink.objects.using(using).filter(mirror__in=labels, source=_text(instance))
+    found = Q(pk=None)
+    for each in registry.of(type(instance), kind):
+        found |= Q(mirror=each.label, source=_text(each, instance))
+    links = MirrorLink.objects.using(using).filter(found, kind=kind)
     links = links.exclude(state=MirrorLink.State.WAITING)
     pk = links.filter(row__isnull=False).values_list("row", flat=True).first()
     return None if pk is None else MODEL_OF[kind].unmarked.using(using).filter(pk=pk).first()
 
 
-def rows_of_instances(
+def standings(
     model: type[models.Model], pks: Collection[Any], *, using: str | None = None
-) -> dict[str, list[Any]]:
-    """The rows that stand for instances of a model, by the texts of their primary keys.
+) -> dict[str, list[Standing]]:
+    """How instances of a model stand with each mirror, by the texts of their primary keys.
 
     A query for the links, and one for each kind of rows.
     """
-    using = using or database()
-    links = (
-        MirrorLink.objects.using(using)
-        .filter(
-            mirror__in=[each.label for each in registry.of(model)],
-            source__in=[text_of(model._meta.pk, pk) for pk in pks],
-            row__isnull=False,
-        )
-        .exclude(state=MirrorLink.State.WAITING)
-    )
-    found, by_kind = defaultdict[str, list[Any]](list), defaultdict[str, dict[int, str]](dict)
-    for kind, source, pk in links.values_list("kind", "source", "row"):
-        by_kind[kind][pk or 0] = source
-    for kind, sources in sorted(by_kind.items()):
-        for row in MODEL_OF[kind].unmarked.using(using).filter(pk__in=sources).order_by("pk"):
-            found[sources[row.pk]].append(row)
+    using, found = using or database(), defaultdict[str, list[Standing]](list)
+    instances = dict[tuple[str, str], str]()
+    wanted = Q(pk=None)
+    for each in registry.of(model):
+        keys = keys_as(router.db_for_read(model), model, pks, each.model)
+        texts = {str(python_key(each.model, key)): str(pk) for pk, key in keys.items()}
+        instances |= {(each.label, text): pk for text, pk in texts.items()}
+        wanted |= Q(mirror=each.label, source__in=[*texts])
+    links = list(MirrorLink.objects.using(using).filter(wanted).order_by("kind", "pk"))
+    rows = _rows(using, links)
+    for link in links:
+        row = rows.get((link.kind, link.row))
+        found[instances[link.mirror, link.source]].append(Standing(link, row))
     return dict(found)
 
 
+def _rows(using: str, links: Iterable[MirrorLink]) -> dict[tuple[str, int | None], Any]:
+    """The rows of these links, by their kinds and primary keys."""
+    pks = defaultdict[str, list[int]](list)
+    for link in links:
+        # Of one that waits for its turn, the row is another's.
+        if link.row is not None and link.state != MirrorLink.State.WAITING:
+            pks[link.kind].append(link.row)
+    return {
+        (kind, row.pk): row
+        for kind, some in pks.items()
+        for row in MODEL_OF[kind].unmarked.using(using).filter(pk__in=some)
+    }
+
+
 def _explain(using: str, declared: Declared, instance: models.Model) -> Explanation:
-    text, pk = _text(instance), python_key(type(instance), instance.pk)
+    text, pk = _text(declared, instance), key_as(instance, declared.model)
     links = MirrorLink.objects.using(using).filter(mirror=declared.label, source=text)
     link = links.first() or MirrorLink(state="")
     reading = Reader(declared).read([pk]).get(pk)
@@ -148,8 +175,8 @@ def _explain(using: str, declared: Declared, instance: models.Model) -> Explanat
     )
 
 
-def _text(instance: models.Model) -> str:
-    return text_of(instance._meta.pk, instance.pk)
+def _text(declared: Declared, instance: models.Model) -> str:
+    return str(key_as(instance, declared.model))
 
 
 def _see_key(declared: Declared, plan: Plan) -> None:

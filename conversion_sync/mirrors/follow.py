@@ -16,10 +16,12 @@ from conversion_sync.mirrors.expressions import PathStep, path_steps, paths, tar
 from conversion_sync.mirrors.table import (
     Concern,
     Left,
+    Marked,
     Model,
     Parent,
     Reference,
     Sender,
+    Side,
     Table,
     label_of,
 )
@@ -86,13 +88,13 @@ class _Making:
     def _relation(self, declared: Declared, step: PathStep, *, is_last: bool) -> None:
         relation, model = step.field, _concrete(step.model)
         if relation.many_to_many:
-            is_own = not relation.auto_created
-            field = relation if is_own else relation.field
-            through, label = field.remote_field.through, label_of(step.origin)
-            self.table.through[through].add((label, is_own))
-            column = field.m2m_field_name() if is_own else field.m2m_reverse_field_name()
+            sides = [*_sides(relation)]
+            through = (relation.field if relation.auto_created else relation).remote_field.through
+            self.table.through[through].update(sides)
             if not through._meta.auto_created:
-                self._parents[through].add(Parent(column, label))
+                self._parents[through].update(
+                    Parent(side.column, label_of(side.model)) for side in sides
+                )
                 self._fields[through].add(None)
             self._concern(model, Concern(declared.label, step.lookup, Left.ANY))
         elif isinstance(relation, models.ForeignKey):
@@ -101,7 +103,8 @@ class _Making:
             self._concern(model, Concern(declared.label, step.lookup, left))
         elif isinstance(getattr(relation, "field", None), models.ForeignKey):
             self._field(model, relation.field.name)
-            self._parents[model].add(Parent(relation.field.name, label_of(step.origin)))
+            parent = relation.field.related_model
+            self._parents[model].add(Parent(relation.field.name, label_of(parent)))
             if not is_last:
                 # What belongs to it marks it.
                 self._concern(model, Concern(declared.label, step.lookup))
@@ -149,7 +152,8 @@ class _Making:
             for kept in self._of(model, self._fields):
                 if label_of(kept) in self.table.concerns:
                     primary_key: Any = kept._meta.pk
-                    sender.marked[label_of(kept)] = (primary_key.attname, self._known(kept))
+                    marked = Marked(kept, primary_key.attname, self._known(kept))
+                    sender.marked[label_of(kept)] = marked
             for kept in self._of(model, self._parents):
                 sender.parents += sorted(self._parents[kept], key=lambda each: each.column)
                 known = self._known(kept)
@@ -165,6 +169,18 @@ class _Making:
     @staticmethod
     def _of(model: Model, among: Mapping[Model, Any]) -> list[Model]:
         return [each for each in among if issubclass(_concrete(model), each)]
+
+
+def _sides(relation: Any) -> Iterator[Side]:
+    """The sides from which a many-to-many relation is read: of a symmetrical one both."""
+    is_own = not relation.auto_created
+    field = relation if is_own else relation.field
+    names = field.m2m_field_name(), field.m2m_reverse_field_name()
+    # Not where a path starts: that may inherit it, under another primary key.
+    if is_own:
+        yield Side(_concrete(field.model), True, *names)
+    if not is_own or field.remote_field.symmetrical:
+        yield Side(_concrete(field.remote_field.model), False, *reversed(names))
 
 
 def _knows_its_fields(declared: Declared) -> bool:

@@ -12,6 +12,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 
 from conversion_sync.mirrors.atomic_saves import make_atomic
 from conversion_sync.mirrors.followed import forget, sender_of, table
+from conversion_sync.mirrors.heirs import key_as
 from conversion_sync.mirrors.marks import (
     Mark,
     What,
@@ -20,7 +21,7 @@ from conversion_sync.mirrors.marks import (
     parents_of,
     write,
 )
-from conversion_sync.mirrors.table import Sender, label_of, text_of
+from conversion_sync.mirrors.table import Sender, Side, label_of, text_of
 
 __all__ = ["connect"]
 
@@ -103,14 +104,26 @@ def _saved(
     before: list[Mark] = instance.__dict__.pop(_BEFORE, [])
     if (found := sender_of(sender)) is None:
         return []
-    marks = [
-        Mark(label, text_of(_field(sender, attribute), getattr(instance, attribute)))
-        for label, (attribute, reads) in found.marked.items()
-        if _reads(reads, update_fields)
-    ]
+    marks = _marks(instance, found, What.CHANGED, update_fields)
     if found.parents and _reads(found.reads, update_fields):
         marks += before + _parents(instance, found, using)
     return marks
+
+
+def _marks(
+    instance: Any, sender: Sender, what: str, update_fields: Collection[str] | None = None
+) -> list[Mark]:
+    """The marks of an instance as what it is and inherits.
+
+    What is loaded from a fixture does not know its primary keys in what it inherits; nothing is
+    written there either.
+    """
+    found = list[Mark]()
+    for label, marked in sender.marked.items():
+        key = getattr(instance, marked.attribute)
+        if key is not None and _reads(marked.reads, update_fields):
+            found.append(Mark(label, text_of(_field(marked.model, "pk"), key), str(what)))
+    return found
 
 
 def _reads(reads: frozenset[str] | None, update_fields: Any) -> bool:
@@ -138,7 +151,7 @@ def _parents(instance: Any, sender: Sender, using: str) -> list[Mark]:
 
 
 def _field(model: type[models.Model], name: str) -> Any:
-    return model._meta.get_field(name)
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)
 
 
 @_never_in_the_way
@@ -147,11 +160,7 @@ def _deleted(
 ) -> Iterable[Mark]:
     if (found := sender_of(sender)) is None:
         return []
-    marks = [
-        Mark(label, text_of(_field(sender, name), getattr(instance, name)), What.DELETED.value)
-        for label, (name, _) in found.marked.items()
-    ]
-    return marks + _parents(instance, found, using)
+    return _marks(instance, found, What.DELETED) + _parents(instance, found, using)
 
 
 @_never_in_the_way
@@ -161,32 +170,37 @@ def _linked(
     instance: Any,
     action: str,
     reverse: bool,
-    model: type[models.Model],
     pk_set: Collection[Any] | None,
     **kwargs: Any,
 ) -> Iterable[Mark]:
     """A many-to-many relation: who reads it is marked, on whichever side it was written."""
     if action not in ("post_add", "post_remove", "pre_clear"):
         return
-    for label, is_own in table().through[sender]:
-        if is_own != reverse:
-            yield Mark(label, text_of(instance._meta.pk, instance.pk))
-            continue
-        pks = pk_set
-        if pks is None:
-            pks = _linked_to(sender, instance, label, using)
-        yield from (Mark(label, text_of(model._meta.pk, pk)) for pk in pks)
+    for side in table().through[sender]:
+        if side.is_own != reverse:
+            keys: Collection[Any] = [key_as(instance, side.model)]
+        else:
+            keys = _linked_to(sender, instance, side, pk_set, using)
+        yield from (Mark(label_of(side.model), text_of(side.model._meta.pk, key)) for key in keys)
 
 
 def _linked_to(
-    through: type[models.Model], instance: Any, label: str, using: str
+    through: type[models.Model],
+    instance: Any,
+    side: Side,
+    values: Collection[Any] | None,
+    using: str,
 ) -> Collection[Any]:
-    """The rows of the other side, before they are cleared."""
-    columns = [
-        field for field in through._meta.concrete_fields if isinstance(field, models.ForeignKey)
-    ]
-    here = next(each for each in columns if isinstance(instance, each.related_model))
-    others = (each for each in columns if each is not here)
-    there = next(each for each in others if label_of(each.related_model) == label)
-    rows = through._base_manager.using(using).filter(**{here.name: instance})
-    return list(rows.values_list(f"{there.name}__pk", flat=True))
+    """The rows of the side on which an instance is not.
+
+    Args:
+        values: by which the relation knows them; None: all that are linked, before that is cleared.
+    """
+    if values is None:
+        rows = through._base_manager.using(using).filter(**{side.other: instance})
+        return list(rows.values_list(f"{side.column}__pk", flat=True))
+    known_by = _field(through, side.column).target_field
+    if known_by.primary_key:
+        return values
+    rows = side.model._base_manager.using(using).filter(**{f"{known_by.attname}__in": values})
+    return list(rows.values_list("pk", flat=True))

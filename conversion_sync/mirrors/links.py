@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from django.db import connections, models
+from django.db import connections, models, router
 
 from conversion_sync.mirrors.declaration import Declared
+from conversion_sync.mirrors.heirs import keys_as
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.models import MirrorLink
 from conversion_sync.models.locking import locking
@@ -93,30 +94,32 @@ def _prepared(field: models.Field[Any, Any], link: MirrorLink, connection: Any) 
     return field.get_db_prep_save(getattr(link, str(field.attname)), connection=connection)
 
 
-def standing_for(model: type[models.Model], kind: Kind) -> list[str]:
-    """The labels of the mirrors whose rows may stand for the instances of a model."""
+def standing_for(model: type[models.Model], kind: Kind) -> list[Declared]:
+    """The mirrors whose rows may stand for the instances of a model."""
     concrete = model._meta.concrete_model or model
-    labels = list[str]()
+    found = list[Declared]()
     for each in registry:
         other = each.model._meta.concrete_model or each.model
         if each.kind is kind and (issubclass(concrete, other) or issubclass(other, concrete)):
-            labels.append(each.label)
-    return labels
+            found.append(each)
+    return found
 
 
 def rows_of(
     using: str, model: type[models.Model], kind: Kind, pks: Collection[Any]
 ) -> dict[str, int]:
     """The rows that stand for these instances, by the texts of their primary keys."""
-    labels, texts = standing_for(model, kind), {str(pk) for pk in pks}
-    if not labels or not texts:
-        return {}
-    links = MirrorLink.objects.using(using).filter(
-        mirror__in=labels, source__in=texts, row__isnull=False
-    )
-    # Of one that waits for its turn, the row is another's.
-    links = links.exclude(state=MirrorLink.State.WAITING)
-    return {source: row for source, row in links.values_list("source", "row") if row is not None}
+    site, found = router.db_for_write(model), dict[str, int]()
+    for declared in standing_for(model, kind) if pks else ():
+        texts = {str(key): str(pk) for pk, key in keys_as(site, model, pks, declared.model).items()}
+        links = MirrorLink.objects.using(using).filter(
+            mirror=declared.label, source__in=[*texts], row__isnull=False
+        )
+        # Of one that waits for its turn, the row is another's.
+        links = links.exclude(state=MirrorLink.State.WAITING)
+        for source, row in links.values_list("source", "row"):
+            found[texts[source]] = row or 0
+    return found
 
 
 def key_of_target(model: type[models.Model], pk: Any) -> str:

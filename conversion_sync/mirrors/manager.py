@@ -17,7 +17,7 @@ from django.db import models, transaction
 
 from conversion_sync.mirrors.followed import sender_of
 from conversion_sync.mirrors.marks import Mark, changed, mirroring, parents_of, write
-from conversion_sync.models.chunks import in_chunks
+from conversion_sync.models.chunks import ROWS_AT_ONCE, in_chunks
 
 __all__ = ["MirroredManager", "MirroredManagerMixin", "MirroredQuerySetMixin"]
 
@@ -39,17 +39,24 @@ class MirroredQuerySetMixin(_QuerySet):
 
     def update(self, **kwargs: Any) -> int:
         """As Django's, and has the mirrors look at the rows."""
-        sender = _sender(self.model)
-        if sender is None or not kwargs or self.query.is_sliced:
+        sender, query = _sender(self.model), self.query
+        if sender is None or not kwargs or query.is_sliced or query.combinator:
             return super().update(**kwargs)
-        count = 0
+        self._for_write = True
         with transaction.atomic(using=self.db):
             pks = _locked(self)
-            for chunk in in_chunks(pks):
-                rows = self.model._base_manager.using(self.db).filter(pk__in=chunk)
-                marks = parents_of(rows, sender)
-                count += super(MirroredQuerySetMixin, self.filter(pk__in=chunk)).update(**kwargs)
-                _mark(self, chunk, marks)
+            before = _parents(self, pks)
+            is_of_keys = not _keys(self.model).isdisjoint(kwargs)
+            if is_of_keys:
+                before += _changed(self, pks)
+            # One statement: what it writes may be what it looks for, or reads.
+            rows = self.filter(pk__in=pks) if len(pks) <= ROWS_AT_ONCE else self
+            count = super(MirroredQuerySetMixin, rows).update(**kwargs)
+            if is_of_keys or count != len(pks):
+                # Others have come to match, or their primary keys are others now.
+                _mark_all(self, before)
+            else:
+                _mark(self, pks, before)
         return count
 
     update.alters_data = True  # type: ignore[attr-defined]  # Django's own convention
@@ -58,6 +65,7 @@ class MirroredQuerySetMixin(_QuerySet):
         """As Django's, and has the mirrors look at the rows."""
         if _sender(self.model) is None:
             return super().bulk_create(objs, *args, **kwargs)
+        self._for_write = True
         with transaction.atomic(using=self.db):
             created = super().bulk_create(objs, *args, **kwargs)
             pks = [each.pk for each in created]
@@ -101,23 +109,42 @@ def _locked(rows: models.QuerySet[Any]) -> Sequence[Any]:
     return list(dict.fromkeys(plain.values_list("pk", flat=True)))
 
 
-def _mark(rows: models.QuerySet[Any], pks: Sequence[Any], more: Sequence[Mark] = ()) -> None:
+def _keys(model: type[models.Model]) -> set[str]:
+    """The names of the columns by which rows of a model are known."""
+    keys = [
+        field
+        for field in model._meta.concrete_fields
+        if field.primary_key or (field.remote_field and field.remote_field.parent_link)
+    ]
+    return {"pk", *(field.name for field in keys), *(field.attname for field in keys)}
+
+
+def _mark(rows: models.QuerySet[Any], pks: Sequence[Any], more: Iterable[Mark] = ()) -> None:
     """Mark rows that changed, and those that they belong to, before and after."""
-    sender = sender_of(rows.model)
-    if sender is None:
-        return
-    marks = [*more, *changed(rows.model, pks)]
-    if sender.parents:
-        marks += parents_of(rows.model._base_manager.using(rows.db).filter(pk__in=pks), sender)
-    write(rows.db, marks, bulk=True)
+    write(rows.db, [*more, *_changed(rows, pks), *_parents(rows, pks)], bulk=True)
 
 
-def _mark_all(rows: models.QuerySet[Any]) -> None:
+def _changed(rows: models.QuerySet[Any], pks: Sequence[Any]) -> list[Mark]:
+    return [mark for chunk in in_chunks(pks) for mark in changed(rows.db, rows.model, chunk)]
+
+
+def _parents(rows: models.QuerySet[Any], pks: Sequence[Any]) -> list[Mark]:
+    """The marks of the rows that these belong to."""
+    sender, found = sender_of(rows.model), list[Mark]()
+    if sender is None or not sender.parents:
+        return found
+    for chunk in in_chunks(pks):
+        some = rows.model._base_manager.using(rows.db).filter(pk__in=chunk)
+        found += parents_of(some, sender)
+    return found
+
+
+def _mark_all(rows: models.QuerySet[Any], more: Iterable[Mark] = ()) -> None:
     """Mark all rows of the model, and all that they may belong to."""
-    sender = sender_of(rows.model)
-    parents = sender.parents if sender else ()
-    marks = [*changed(rows.model, [""]), *(Mark(parent.label, "") for parent in parents)]
-    write(rows.db, marks, bulk=True)
+    if (sender := sender_of(rows.model)) is None:
+        return
+    labels = [*sender.marked, *(parent.label for parent in sender.parents)]
+    write(rows.db, [*more, *(Mark(label, "") for label in labels)], bulk=True)
 
 
 class MirroredManagerMixin(_Manager):

@@ -6,7 +6,7 @@ A save costs one INSERT. It takes no lock of this app's, and nothing is rendered
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import connections, models, transaction
 
 from conversion_sync.mirrors.followed import sender_of
+from conversion_sync.mirrors.heirs import keys_as
 from conversion_sync.mirrors.table import Parent, Sender, label_of, text_of
 from conversion_sync.models import MirrorMark
 from conversion_sync.models.announcement import announce
@@ -80,13 +81,12 @@ def _statement(vendor: str, rows: int) -> str:
     return f"INSERT INTO {quote(MirrorMark._meta.db_table)} ({columns}) VALUES {values}"  # noqa: S608  # names of this app
 
 
-def changed(model: type[models.Model], pks: Iterable[Any], what: str = What.CHANGED) -> list[Mark]:
+def changed(using: str, model: type[models.Model], pks: Collection[Any]) -> list[Mark]:
     """The marks of rows of a model by their primary keys, themselves alone."""
-    sender = sender_of(model)
-    texts = [text_of(model._meta.pk, pk) for pk in pks]
-    found = list[Mark]()
-    for label in sender.marked if sender else ():
-        found += [Mark(label, text, what) for text in texts]
+    sender, found = sender_of(model), list[Mark]()
+    for label, marked in sender.marked.items() if sender else ():
+        keys = keys_as(using, model, pks, marked.model)
+        found += [Mark(label, text_of(marked.model._meta.pk, key)) for key in keys.values()]
     return found
 
 

@@ -14,6 +14,7 @@ from conversion_sync.mirrors.assignment import assign
 from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.engagements import enter
 from conversion_sync.mirrors.followed import table
+from conversion_sync.mirrors.heirs import keys_as
 from conversion_sync.mirrors.leaving import leave
 from conversion_sync.mirrors.links import links_of, said, standing_for, write_links
 from conversion_sync.mirrors.marks import Mark, write
@@ -169,15 +170,21 @@ class _Rendering:
 
     def _mark(self, plans: Iterable[Plan]) -> None:
         """Have those looked at again that refer to rows that are others now, or that wait."""
+        primary_key: Any = self.declared.model._meta.pk
+        sources = {
+            primary_key.to_python(plan.link.source): plan
+            for plan in plans
+            if plan.link.row != plan.had or plan.was_set_aside
+        }
         marks = list[Mark]()
-        referred = [
-            label_of(model)
-            for model in self._models_referred_to()
-            if self.declared.label in standing_for(model, self.declared.kind)
-        ]
-        for plan in plans:
-            if plan.link.row != plan.had or plan.was_set_aside:
-                marks += [Mark(each, plan.link.source, MirrorMark.What.HANDED) for each in referred]
+        for model in self._models_referred_to() if sources else ():
+            if self.declared in standing_for(model, self.declared.kind):
+                keys = keys_as(self.reader.using, self.declared.model, sources, model)
+                texts = [str(key) for key in keys.values()]
+                if any(pk not in keys and not plan.reading for pk, plan in sources.items()):
+                    # Of what is gone, nobody knows that key: all that may refer to it are marked.
+                    texts.append("")
+                marks += [Mark(label_of(model), text, MirrorMark.What.HANDED) for text in texts]
         write(self.using, marks, bulk=True)
 
     @staticmethod

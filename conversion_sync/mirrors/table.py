@@ -12,10 +12,12 @@ from django.db import models
 __all__ = [
     "Concern",
     "Left",
+    "Marked",
     "Model",
     "Parent",
     "Reference",
     "Sender",
+    "Side",
     "Table",
     "label_of",
     "python_key",
@@ -76,20 +78,49 @@ class Parent:
     content_type: str = ""
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A model whose instance is marked when one that inherits it, or is one, changes.
+
+    Attributes:
+        attribute: with the primary key that the instance has there.
+        reads: the fields that are read (None: any of them may be).
+    """
+
+    model: Model
+    attribute: str
+    reads: frozenset[str] | None
+
+
 @dataclass
 class Sender:
     """What a change of an instance of a model marks.
 
     Attributes:
-        marked: by label, the attribute with the primary key, and the fields that are read (None:
-            any of them may be).
+        marked: the models as which it is marked, by label.
         parents: the rows that it belongs to, which are marked in its place.
         reads: the fields of it that are read through them (None: any).
     """
 
-    marked: dict[str, tuple[str, frozenset[str] | None]] = field(default_factory=dict)
+    marked: dict[str, Marked] = field(default_factory=dict)
     parents: list[Parent] = field(default_factory=list)
     reads: frozenset[str] | None = frozenset()
+
+
+@dataclass(frozen=True)
+class Side:
+    """A side of a many-to-many relation that is marked.
+
+    Attributes:
+        is_own: it is the one that declares the relation.
+        column: of the relation's own model, that leads to this side.
+        other: the one that leads to the other side.
+    """
+
+    model: Model
+    is_own: bool
+    column: str
+    other: str
 
 
 @dataclass
@@ -101,15 +132,14 @@ class Table:
         references: by the label of the model that is referred to.
         referred_to: those models.
         senders: by the model whose instances are saved.
-        through: by the model of a many-to-many relation, the sides that are marked: the label, and
-            whether it is the one that declares the relation.
+        through: by the model of a many-to-many relation, the sides that are marked.
     """
 
     concerns: dict[str, list[Concern]] = field(default_factory=lambda: defaultdict(list))
     references: dict[str, list[Reference]] = field(default_factory=lambda: defaultdict(list))
     referred_to: set[Model] = field(default_factory=set)
     senders: dict[Model, Sender] = field(default_factory=dict)
-    through: dict[Model, set[tuple[str, bool]]] = field(default_factory=lambda: defaultdict(set))
+    through: dict[Model, set[Side]] = field(default_factory=lambda: defaultdict(set))
 
 
 def label_of(model: Model) -> str:

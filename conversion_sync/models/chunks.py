@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-__all__ = ["in_chunks"]
+__all__ = ["ROWS_AT_ONCE", "in_chunks"]
 
 T = TypeVar("T")
 

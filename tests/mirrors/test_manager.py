@@ -163,3 +163,55 @@ def test_a_manager_of_the_sites_own_keeps_its_methods():
 def test_what_no_mirror_reads_costs_nothing(mirror, django_assert_num_queries):
     with django_assert_num_queries(1):
         Customer.marked.update(name="B")
+
+
+class OrderMirror(mirrors.Mirror[Order]):
+    def email(self, order):
+        return f"{order.number}@orders.example"
+
+    on_exit = mirrors.DELETE
+
+
+def test_rows_whose_primary_keys_change_in_bulk(mirror):
+    mirror("contact", Order, OrderMirror)
+    Order.objects.create(number="a")
+    Order.objects.create(number="b")
+    render()
+    assert Order.marked.filter(number="a").update(number="c") == 1
+    render()
+    assert {*contacts()} == {"b@orders.example", "c@orders.example"}
+
+
+def test_an_update_of_many_writes_what_djangos_own_would(mirror, monkeypatch):
+    """What it writes is what it looks for: in several statements, it would find others."""
+    mirror("contact", Customer, CustomerMirror)
+    monkeypatch.setattr("conversion_sync.mirrors.manager.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("conversion_sync.models.chunks.in_chunks.__defaults__", (2,))
+    plan = Plan.objects.create(name="pro")
+    for number in range(6):
+        Customer.objects.create(email=f"c{number}@x.example", plan=plan, name="A")
+    render()
+    rows = Customer.marked.filter(plan__name="pro").exclude(plan__customers__name="B")
+    assert rows.update(name="B") == 6
+    render()
+    assert names() == {"B"}
+
+
+class Replicas:
+    """Reads go to a database that nothing is written to."""
+
+    def db_for_read(self, model, **hints):
+        return "replica"
+
+    def db_for_write(self, model, **hints):
+        return "default"
+
+
+def test_a_site_that_reads_from_a_replica_is_marked_where_it_writes(customers, settings):
+    render()
+    settings.DATABASE_ROUTERS = [Replicas()]
+    # Whatever it read from there would raise: there is no such database.
+    assert Customer.marked.filter(email="c1@x.example").update(name="B") == 1
+    Customer.marked.bulk_create([Customer(email="d@x.example", name="D")])
+    settings.DATABASE_ROUTERS = []
+    assert len(marks()) == 2

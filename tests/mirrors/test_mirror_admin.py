@@ -252,3 +252,84 @@ def test_an_engagement_without_a_source_is_as_before(customers, admin_client):
     address = reverse("admin:conversion_sync_engagement_change", args=(row.pk,))
     fields = {*admin_client.get(address).context["adminform"].form.fields}
     assert {"contact", "name", "description", "source_key", "data", "data_outcome"} <= fields
+
+
+# What is wrong, in the site's own admin
+
+
+class Odd(mirrors.Mirror[Customer]):
+    email = F("email")
+    variables = {"score": lambda customer: 1 // len(customer.name)}  # noqa: RUF012
+
+
+CUSTOMERS = reverse("admin:shop_customer_changelist")
+
+
+def of_customer(customer):
+    return reverse("admin:shop_customer_change", args=(customer.pk,))
+
+
+@pytest.mark.parametrize(
+    ("values", "badge", "words"),
+    [
+        ({"name": ""}, "Fault", "ZeroDivisionError"),
+        ({"email": "none"}, "Unusable value", "email can&#x27;t be used"),
+        ({"email": ""}, "No key", "It has no email."),
+        ({"email": "ann@x.example"}, "Conflict", "has the row of this key"),
+    ],
+)
+def test_a_source_that_can_not_be_used_says_so(mirror, admin_client, values, badge, words):
+    mirror("contact", Customer, Odd)
+    Customer.objects.create(email="ann@x.example", name="Ann")
+    bob = Customer.objects.create(**({"email": "bob@x.example", "name": "Bob"} | values))
+    render()
+    for address in (CUSTOMERS, of_customer(bob)):
+        page = text(admin_client.get(address))
+        assert f"<bdi>{badge}</bdi>" in page
+        assert words in page
+    assert "Why not?" in text(admin_client.get(of_customer(bob)))
+
+
+def test_a_row_whose_source_failed_last_has_both_badges(mirror, admin_client):
+    mirror("contact", Customer, Odd)
+    ann = Customer.objects.create(email="ann@x.example", name="Ann")
+    render()
+    ann.name = ""
+    ann.save()
+    render()
+    for address in (CUSTOMERS, of_customer(ann)):
+        page = text(admin_client.get(address))
+        assert "Waiting to be sent" in page
+        assert "<bdi>Fault</bdi>" in page
+
+
+def test_the_panel_says_which_condition_does_not_hold(customers, admin_client):
+    bob = Customer.objects.create(email="bob@x.example", is_active=False)
+    render()
+    assert "This does not hold of it: is_active=True." in text(admin_client.get(of_customer(bob)))
+    assert "Excluded" not in text(admin_client.get(CUSTOMERS))
+
+
+class Joined(mirrors.Mirror[Customer]):
+    contact = F("pk")
+    name = "Joined"
+    description = "Joined."
+
+
+def test_a_list_of_a_hundred_takes_the_same_queries(
+    mirror, admin_client, django_assert_max_num_queries
+):
+    mirror("contact", Customer, Odd)
+    mirror("engagement", Customer, Joined)
+    for number in range(25):
+        Customer.objects.create(email=f"a{number}@x.example", name="A")
+        Customer.objects.create(email=f"a{number}@x.example", name="A")
+        Customer.objects.create(email=f"f{number}@x.example", name="")
+        Customer.objects.create(email="none", name="A")
+    render()
+    text(admin_client.get(CUSTOMERS))
+    with django_assert_max_num_queries(18):
+        page = text(admin_client.get(CUSTOMERS))
+    assert page.count('class="field-conversion_state"') == 100
+    found = [page.count(f"<bdi>{badge}</bdi>") for badge in ("Fault", "Conflict", "Unusable value")]
+    assert found == [25, 25, 25]

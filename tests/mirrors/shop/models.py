@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
@@ -155,3 +155,71 @@ class Club(models.Model):
 
     def __str__(self) -> str:
         return str(self.email)
+
+
+class Account(models.Model):
+    number = models.BigAutoField(primary_key=True)
+    limit = models.IntegerField(default=0)
+    tags: models.ManyToManyField[Any, Any] = models.ManyToManyField(Tag, related_name="accounts")
+    friends: models.ManyToManyField[Any, Any] = models.ManyToManyField("self")
+
+    objects: ClassVar[Any] = models.Manager()
+    marked: ClassVar[Any] = mirrors.MirroredManager()
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Visit(models.Model):
+    account = models.ForeignKey(Account, models.CASCADE, related_name="visits")
+    place: models.CharField[Any, Any] = models.CharField(max_length=50)
+
+    objects: ClassVar[Any] = models.Manager()
+    marked: ClassVar[Any] = mirrors.MirroredManager()
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+
+class Seller(Person, Account):
+    """Two parents, and so a primary key of its own in each."""
+
+    objects: ClassVar[Any] = models.Manager()
+    marked: ClassVar[Any] = mirrors.MirroredManager()
+
+
+class Agent(Seller):
+    """A grandchild; the link to its parent has a name of its own."""
+
+    of_seller = models.OneToOneField(Seller, models.CASCADE, parent_link=True)
+    region: models.CharField[Any, Any] = models.CharField(max_length=50, blank=True)
+
+    objects: ClassVar[Any] = models.Manager()
+    marked: ClassVar[Any] = mirrors.MirroredManager()
+
+
+class KnownAgent(Agent):
+    """A proxy of it."""
+
+    marked: ClassVar[Any] = mirrors.MirroredManager()
+
+    class Meta:
+        proxy = True
+
+
+class Clerk(Person):
+    """One parent, and a primary key of its own."""
+
+    code: models.CharField[Any, Any] = models.CharField(max_length=20, primary_key=True)
+
+    objects: ClassVar[Any] = models.Manager()
+    marked: ClassVar[Any] = mirrors.MirroredManager()
+
+
+class Deal(models.Model):
+    """Something that happens with an account."""
+
+    account = models.ForeignKey(Account, models.CASCADE)
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -59,11 +59,16 @@ _TONES: Mapping[str, str] = {
 }
 
 
-def badge(link: MirrorLink) -> SafeString:
-    """The badge: what is wrong, or the state."""
+def badge(link: MirrorLink, length: int = 0) -> SafeString:
+    """The badge: what is wrong, or the state.
+
+    Args:
+        length: so much of the reason is told to a pointer that rests on it.
+    """
     name = link.trouble or link.state
     words = Trouble(name).label if link.trouble else State(name).label
-    return render(Badge(_TONES.get(name, "off"), str(words)))
+    detail = wrong(link, length) if length else ""
+    return render(Badge(_TONES.get(name, "off"), str(words), detail))
 
 
 def wrong(link: MirrorLink, length: int = REASON) -> str:
