@@ -18,6 +18,7 @@ from conversion_sync.mirrors.heirs import keys_as
 from conversion_sync.mirrors.leaving import leave
 from conversion_sync.mirrors.links import links_of, said, standing_for, write_links
 from conversion_sync.mirrors.marks import Mark, write
+from conversion_sync.mirrors.next_in_turn import look_at_who_is_next
 from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.rows import write_rows
@@ -120,6 +121,7 @@ class _Rendering:
         self._tell(plans, made, before)
         write_links(self.using, before, [plan.link for plan in plans if self._is_known(plan)])
         self._mark(plans)
+        look_at_who_is_next(self.using, self.declared.kind, plans)
         return self.report
 
     def _classify(self, plan: Plan) -> None:

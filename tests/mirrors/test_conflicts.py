@@ -214,3 +214,112 @@ def test_of_two_that_are_seen_at_once_the_first_owns_it_whatever_their_keys_are(
     first, second = (Customer.objects.create(pk=pk, email="same@x.example") for pk in (900, 1_000))
     render()
     assert (link(first).state, link(second).state) == (State.MIRRORED, State.CONFLICT)
+
+
+def faulty(each):
+    if each.name == "Faulty":
+        raise LookupError
+    return odd(each)
+
+
+class HeirsMirror(OddMirror):
+    variables = {"first_name": F("name"), "odd": lambda each: faulty(each)}  # noqa: RUF012
+
+
+def rename(customers, names):
+    for each, name in zip(customers, names, strict=True):
+        each.name = name
+        each.save()
+    render()
+
+
+#: What an heir may be that can't be used.
+STUCK = ["Odd", "Faulty"]
+
+
+@pytest.mark.parametrize("marked", [1, 200])
+@pytest.mark.parametrize("how", ["deleted", "excluded", "renamed"])
+@pytest.mark.parametrize("names", [*([each] for each in STUCK), STUCK, STUCK[::-1]])
+def test_where_the_first_that_waits_can_not_be_used_the_next_takes_over(
+    mirror, monkeypatch, names, how, marked
+):
+    monkeypatch.setattr("conversion_sync.mirrors.step.MARKS", marked)
+    mirror("contact", Customer, HeirsMirror)
+    owner = customer("Owner")
+    render()
+    heirs = [customer("Heir") for _ in names]
+    last = customer("Last")
+    render()
+    rename(heirs, names)
+    pk = Contact.unmarked.get().pk
+    if how == "deleted":
+        owner.delete()
+    elif how == "excluded":
+        owner.is_active = False
+        owner.save()
+    else:
+        owner.email = "other@x.example"
+        owner.save()
+    render()
+    row = contacts()["same@x.example"]
+    assert (row.first_name, link(last).row, link(last).state) == ("Last", row.pk, State.MIRRORED)
+    if how != "renamed":
+        assert row.pk == pk
+    assert marks() == []
+
+
+@pytest.mark.parametrize("name", STUCK)
+def test_where_nobody_that_waits_can_be_used_the_row_stays_until_one_can(mirror, name):
+    mirror("contact", Customer, HeirsMirror)
+    owner = customer("Owner")
+    render()
+    heirs = [customer("Heir"), customer("Heir")]
+    render()
+    rename(heirs, [name, name])
+    owner.delete()
+    render()
+    row = Contact.unmarked.get()
+    assert (row.first_name, row.sync_status) == ("Owner", "PENDING")
+    assert {link(each).row for each in heirs} == {None}
+    heirs[1].name = "Heir"
+    heirs[1].save()
+    render()
+    assert (Contact.unmarked.get().pk, link(heirs[1]).row) == (row.pk, row.pk)
+    heirs[1].delete()
+    render()
+    heirs[0].delete()
+    render()
+    assert contacts() == {}
+
+
+@pytest.mark.parametrize("email", ["", "none"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_heir_whose_address_is_none_now_gives_its_turn_up(mirror, email, is_first):
+    mirror("contact", Customer, HeirsMirror)
+    owner, heir, last = customer("Owner"), customer("Heir"), customer("Last")
+    render()
+    heir.email = email
+    with transaction.atomic():
+        for change in [heir.save, owner.delete] if is_first else [owner.delete, heir.save]:
+            change()
+    render()
+    assert [row.first_name for row in contacts().values()] == ["Last"]
+    assert link(last).state == State.MIRRORED
+
+
+@pytest.mark.parametrize("name", STUCK)
+def test_of_two_that_are_seen_at_once_the_second_owns_it_where_the_first_can_not(mirror, name):
+    mirror("contact", Customer, HeirsMirror)
+    customer(name, "a@x.example")
+    pks = [900, 1_000]
+    first, second = (
+        Customer.objects.create(pk=pk, name=each, email="same@x.example")
+        for pk, each in zip(pks, [name, "Second"], strict=True)
+    )
+    render()
+    assert contacts()["same@x.example"].first_name == "Second"
+    assert link(second).state == State.MIRRORED
+    first.name = "First"
+    first.save()
+    render()
+    assert link(first).state == State.CONFLICT

@@ -370,6 +370,18 @@ def test_a_row_that_no_source_has_is_named_where_it_is_decided(customers, admin_
     assert "own9@x.example" in text(admin_client.get(of(waiting[9])))
 
 
+def test_a_row_that_another_source_has_taken_over_is_not_named(customers, admin_client):
+    owner = customer("owner", "same@x.example")
+    heirs = [customer(name, "same@x.example") for name in ("one", "two")]
+    render()
+    heirs[0].name = "raises"
+    heirs[0].save()
+    owner.delete()
+    render()
+    assert link(heirs[1]).state == State.MIRRORED
+    assert "no source has that now" not in text(admin_client.get(of(heirs[0])))
+
+
 def test_they_leave_once_somebody_says_so(held, admin_client):
     answer = admin_client.post(DECIDE, {"counted": "20"}, follow=True)
     assert "20 of the contacts leave with the next drains." in text(answer)

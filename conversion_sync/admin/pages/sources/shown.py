@@ -85,6 +85,9 @@ def _keys(declared: Declared, links: Iterable[MirrorLink]) -> Mapping[int, str]:
     if not pks:
         return {}
     rows: Any = MODELS[declared.kind].unmarked.using(database())
+    links = MirrorLink.objects.using(database()).filter(kind=declared.kind, row__in=pks)
+    # One that another source has taken over since is told of when this one is looked at next.
+    pks -= {*links.values_list("row", flat=True)}
     found = rows.filter(pk__in=pks).values_list("pk", "key")
     return {pk: one_line(key, NAME) for pk, key in found if key}
 
