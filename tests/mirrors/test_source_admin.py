@@ -376,10 +376,12 @@ def test_a_row_that_another_source_has_taken_over_is_not_named(customers, admin_
     render()
     heirs[0].name = "raises"
     heirs[0].save()
+    render()
     owner.delete()
     render()
+    assert link(heirs[0]).orphans == [link(heirs[1]).row]
     assert link(heirs[1]).state == State.MIRRORED
-    assert "no source has that now" not in text(admin_client.get(of(heirs[0])))
+    assert "What would leave" not in text(admin_client.get(of(heirs[0])))
 
 
 def test_they_leave_once_somebody_says_so(held, admin_client):
