@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connections
 from django.db.models import ExpressionWrapper, Q, QuerySet, Value
 from django.db.models.fields import BooleanField
 
@@ -19,7 +20,7 @@ from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.types import Condition
 
-__all__ = ["NEVER", "WINDOW", "Seen", "batch_of", "look"]
+__all__ = ["NEVER", "WINDOW", "Look", "Seen", "batch_of"]
 
 #: Rows that are looked at together; as many as go into a claim, where that is more.
 WINDOW = 200
@@ -56,16 +57,8 @@ class Seen:
         return not (self.reason or self.is_obsolete)
 
 
-@retried
-def look(
-    heads: Sequence[QuerySet[Any]],
-    size: int = WINDOW,
-    *,
-    obsolete: Condition = NEVER,
-    preferred: Condition = NEVER,
-    priorities: Sequence[int] = (PERSON, BULK),
-) -> list[Seen]:
-    """Look at the rows that are due, the urgent ones first, then by time. Writes nothing.
+class Look:
+    """What is asked of the rows that are due; built once, which takes longer than to run it.
 
     Args:
         heads: querysets of ``unmarked`` of one model, each the range of an index that ends with
@@ -74,27 +67,65 @@ def look(
         obsolete: under which condition a due row is not to be sent at all.
         preferred: for which rows ``Seen.is_preferred`` is True.
     """
-    columns = ("due_at", "pk", "priority", "attempts")
-    flags = ("waits_for", "is_obsolete", "is_preferred", "is_claimed")
-    found: list[tuple[Any, ...]] = []
-    for priority in priorities:
-        due = [head.filter(priority=priority, due_at__lte=DbNow()) for head in heads]
-        rows = [
-            row
-            for head in due
-            for row in head.order_by("due_at")
-            .annotate(
-                waits_for=waits_for(head.model, head.db),
-                is_obsolete=_flag(obsolete),
-                is_preferred=_flag(preferred),
-                is_claimed=_flag(Q(claim__isnull=False)),
-            )
-            .values_list(*columns, *flags)[:size]
+
+    def __init__(
+        self,
+        heads: Sequence[QuerySet[Any]],
+        size: int = WINDOW,
+        *,
+        obsolete: Condition = NEVER,
+        preferred: Condition = NEVER,
+    ) -> None:
+        self._using, self._size = heads[0].db, size
+        self._statements = {
+            priority: [
+                _statement(head.filter(priority=priority), size, obsolete, preferred)
+                for head in heads
+            ]
+            for priority in (PERSON, BULK)
+        }
+
+    @retried
+    def rows(self, priorities: Sequence[int] = (PERSON, BULK)) -> list[Seen]:
+        """The rows that are due, the urgent ones first, then by time. Writes nothing."""
+        found: list[tuple[Any, ...]] = []
+        for priority in priorities:
+            rows = [row for each in self._statements[priority] for row in self._rows_of(*each)]
+            found += sorted(rows)[: self._size - len(found)]
+            if len(found) >= self._size:
+                break
+        return [
+            Seen(pk, priority, attempts, reason, *map(bool, flags))
+            for _, pk, priority, attempts, reason, *flags in found
         ]
-        found += sorted(rows)[: size - len(found)]
-        if len(found) >= size:
-            break
-    return [Seen(*row) for _, *row in found]
+
+    def _rows_of(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with connections[self._using].cursor() as cursor:
+            cursor.execute(sql, parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def _statement(
+    head: QuerySet[Any], size: int, obsolete: Condition, preferred: Condition
+) -> tuple[str, Sequence[Any]]:
+    """A statement that gives what ``Seen`` has, behind when the row is due."""
+    rows = (
+        head.filter(due_at__lte=DbNow())
+        .order_by("due_at")
+        .annotate(
+            waits_for=waits_for(head.model, head.db),
+            is_obsolete=_flag(obsolete),
+            is_preferred=_flag(preferred),
+            is_claimed=_flag(Q(claim__isnull=False)),
+        )
+        .values_list(
+            *("due_at", "pk", "priority", "attempts"),
+            *("waits_for", "is_obsolete", "is_preferred", "is_claimed"),
+        )[:size]
+    )
+    sql, parameters = rows.query.get_compiler(head.db).as_sql()
+    return sql, parameters
 
 
 def batch_of(ready: Sequence[Seen], most: int) -> list[int]:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.claim import Claim, claim_rows
 from conversion_sync.sync.deliveries import Delivery, NoSlot, SlotsNeeded
 from conversion_sync.sync.error_text import in_words
-from conversion_sync.sync.look import NEVER, WINDOW, Seen, batch_of, look
+from conversion_sync.sync.look import NEVER, WINDOW, Look, Seen, batch_of
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide
 from conversion_sync.sync.payloads import Payload
 from conversion_sync.sync.retry import retried_for_a_lease
@@ -162,13 +162,7 @@ class Kind:
         return max(WINDOW, self.most)
 
     def _look(self, using: str, priorities: Sequence[int] = (PERSON, BULK)) -> list[Seen]:
-        return look(
-            self.heads(using),
-            self._window,
-            obsolete=self.obsolete(using),
-            preferred=self.preferred(using),
-            priorities=priorities,
-        )
+        return _look_of(self, using, self._window).rows(priorities)
 
     def _ready(
         self, using: str, priorities: Sequence[int] = (PERSON, BULK)
@@ -234,6 +228,13 @@ class Kind:
             return False
         arrived = self.peers(using, row).filter(last_synced_at__gt=row.last_attempt_at)
         return bool(arrived.filter(last_call__error_code="").exists())
+
+
+@cache
+def _look_of(kind: Kind, using: str, size: int) -> Look:
+    return Look(
+        kind.heads(using), size, obsolete=kind.obsolete(using), preferred=kind.preferred(using)
+    )
 
 
 def _all(claim: Claim, outcome: Outcome) -> dict[int, Outcome]:
