@@ -1,4 +1,4 @@
-"""Rows that are found by their primary keys."""
+"""Rows that are found by what a column holds, many values at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ else:
     _Lookup = Lookup
 
 
-def among(pks: Collection[int], column: str = "pk") -> Lookup[Any]:
-    """The condition that a row is one of these; the statement is that of ``pk__in``.
+def among(values: Collection[Any], column: str = "pk") -> Lookup[Any]:
+    """The condition that a column holds one of these; the statement is that of ``column__in``.
 
-    Django resolves and prepares each value of that by itself, which a primary key does not need:
-    for two hundred of them that took as long as the rest of their statement.
+    Django resolves and prepares each value of that by itself, which a primary key or a plain text
+    does not need: for two hundred of them that took as long as the rest of their statement.
 
     Args:
-        column: the primary key, or a reference to rows that have these.
+        values: as the database has them.
+        column: the primary key, a reference, or another column without conversions.
     """
-    return _Among(F(column), tuple(dict.fromkeys(pks)))
+    return _Among(F(column), tuple(dict.fromkeys(values)))
 
 
 class _Among(_Lookup):

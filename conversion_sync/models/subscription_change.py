@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.errors import ErrorCode
+from conversion_sync.models.among import among
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.chunks import in_chunks
@@ -60,7 +61,8 @@ class SubscriptionChangeQuerySet(SyncedQuerySet):
         self, contacts: Collection[int], addresses: Collection[str]
     ) -> SubscriptionChangeQuerySet:
         """The changes of these contacts or these addresses, in no order: that costs an index."""
-        return self.filter(Q(contact__in=contacts) | Q(address__in=addresses)).order_by()
+        here = Q(among(contacts, "contact")) | Q(among(addresses, "address"))
+        return self.filter(here).order_by()
 
 
 class SubscriptionChange(SyncedModel):
