@@ -231,7 +231,7 @@ def test_several_rows_that_break_the_server_are_isolated(box: Sandbox):
 
 
 def test_a_row_on_which_the_server_hangs_ends_up_alone(box: Sandbox, configure: Configure):
-    configure(CALL_DEADLINE=0.3, BATCH_SIZE=40)
+    configure(CALL_DEADLINE=1, BATCH_SIZE=40)
     people(40)
     box.fail("hang", count=None, when=lambda body: holds(body or {}, "email", "p7@x.example"))
     for _ in range(16):

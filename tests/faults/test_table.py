@@ -253,7 +253,7 @@ def test_a_fault_leaves_row_gate_and_remote_as_the_table_says(
 ):
     row = lane.make()
     if case.kind in ("hang", "drip"):
-        configure(CALL_DEADLINE=0.5)
+        configure(CALL_DEADLINE=1)
     lane.fault(box, case.kind, **case.options)
     before = lane.calls(box)
 

@@ -142,7 +142,7 @@ def test_without_a_usable_url_nothing_is_called(settings):
 
 
 def test_an_endpoint_that_says_nothing_is_noted_but_not_for_a_probe(conversion, settings, run):
-    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CALL_DEADLINE": 0.3}
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CALL_DEADLINE": 1}
     conversion.fail("hang_before", count=None)
 
     def probing() -> Delivery[None]:

@@ -32,7 +32,7 @@ def subscribe_anyway(row: Contact) -> None:
 def lose_the_answer(conversion, settings, way: str) -> None:
     kind, options = LOST[way]
     if way == "timeout":
-        configured(settings, CALL_DEADLINE=0.3)
+        configured(settings, CALL_DEADLINE=1)
     conversion.fail(kind, path=BATCH, **options)
     drain()
     configured(settings, CALL_DEADLINE=20)

@@ -53,7 +53,7 @@ def lose_the_answer(conversion, settings, way: str) -> None:
     """Let the next push do its work, and its answer be lost; the next one is due later."""
     kind, options = LOST[way]
     if way == "timeout":
-        configured(settings, CALL_DEADLINE=0.3)
+        configured(settings, CALL_DEADLINE=1)
     conversion.fail(kind, path=CONTACTS, **options)
     drain()
     configured(settings, CALL_DEADLINE=20)

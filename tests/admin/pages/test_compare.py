@@ -52,11 +52,10 @@ def test_both_sides_are_shown_the_differences_first(admin, contact, there):
 def test_an_answer_that_does_not_come_holds_the_page_for_less_time_than_a_drain(
     admin, contact, conversion, monkeypatch
 ):
-    monkeypatch.setattr(compare, "CALL_SECONDS", 0.3)
+    monkeypatch.setattr(compare, "CALL_SECONDS", 2)
     conversion.fail("hang")
     html = page(admin, contact).content.decode()
-    # On a busy machine the connection may have taken all of that.
-    assert "within 0.3 s." in html
+    assert "within 2 s." in html
     assert ApiCall.objects.get().endpoint.startswith("GET ")
 
 
