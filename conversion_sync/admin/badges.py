@@ -29,6 +29,8 @@ __all__ = [
     "opt_out",
     "reason",
     "render",
+    "said",
+    "said_in_full",
 ]
 
 #: A mark beside the words, so that tones differ in shape as well as in colour.
@@ -109,13 +111,29 @@ def _is_seen(character: str) -> bool:
 
 def reason(row: SyncedModel) -> str:
     """Why the last try did not succeed, in a few words; blank where it did."""
-    message = row.last_error_message
-    if errors.is_known(row.last_error_code) and is_of_a_program(message):
-        # Nobody but an administrator can make anything of it: the row's own page says it, too.
+    return said(row.last_error_message, row.last_error_code, REASON_LENGTH)
+
+
+def said(message: str, code: str, length: int) -> str:
+    """What is stored of an error, on one line, cut to ``length``: the message in words.
+
+    Where there is none, or a program speaks in it, it is what the code means.
+    """
+    if errors.is_known(code) and is_of_a_program(message):
+        # Nobody but an administrator can make anything of it: the page of the row says it, too.
         message = ""
-    if message := one_line(in_words(message), REASON_LENGTH):
-        return message
-    return one_line(errors.words(row.last_error_code), REASON_LENGTH)
+    return one_line(in_words(message), length) or one_line(errors.words(code), length)
+
+
+def said_in_full(message: str, code: str, length: int) -> str:
+    """The same at length, for a page of its own; what a program says stands behind the words."""
+    words, whole = said(message, code, length), one_line(in_words(message), length)
+    if not is_of_a_program(whole) or words == whole:
+        return words
+    return _("%(words)s (for an administrator: %(error)s)") % {
+        "words": capfirst(words),
+        "error": whole,
+    }
 
 
 def opt_out(change: SubscriptionChange) -> Badge:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from conversion_sync.admin import badges
+from conversion_sync.admin.badges import said, said_in_full
 from conversion_sync.admin.lists import cells
 from conversion_sync.admin.lists.filters import CallErrorFilter, recent_values
 from conversion_sync.admin.lists.read_only import LogAdmin
@@ -82,16 +83,17 @@ class ApiCallAdmin(LogAdmin):
         """What went wrong, if anything did."""
         if not call.error_code:
             return ""
-        return badges.error(badges.one_line(call.error_message, LIST_LENGTH), call.error_code)
+        return badges.error(said(call.error_message, call.error_code, LIST_LENGTH), call.error_code)
 
     @admin.display(description=gettext_lazy("error"))
     def whole_error(self, call: ApiCall) -> str | SafeString:
         """What went wrong, at length, and what to do."""
         if not call.error_code:
             return _("none")
+        words = said_in_full(call.error_message, call.error_code, PAGE_LENGTH)
         return format_html(
             '{}<p class="cs-remedy">{}</p>',
-            badges.error(badges.one_line(call.error_message, PAGE_LENGTH), call.error_code),
+            badges.error(words, call.error_code),
             remedy(call.error_code),
         )
 

@@ -19,13 +19,14 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from conversion_sync.admin.badges import one_line
+from conversion_sync.admin.badges import said, said_in_full
 from conversion_sync.admin.bulk.perform import job_address
 from conversion_sync.admin.bulk.texts import counted
 from conversion_sync.admin.lists import cells
 from conversion_sync.admin.lists.read_only import ReadOnlyAdmin
 from conversion_sync.admin.pages import jobs as job_page
 from conversion_sync.admin.site import pressed
+from conversion_sync.api.error_codes import ErrorCode
 from conversion_sync.models import BulkJob, attributed
 from conversion_sync.models.database import database
 from conversion_sync.status import times
@@ -42,7 +43,8 @@ EVERY = 2
 #: So many findings are shown while it is under way; all of them at its end.
 FIRST = 50
 
-ERROR_LENGTH = 2000
+#: The most of an error that a list is given, and a page.
+LIST_LENGTH, ERROR_LENGTH = 1000, 2000
 
 
 def _may(request: HttpRequest, right: str, model: str) -> bool:
@@ -91,7 +93,8 @@ class BulkJobAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("status"), ordering="finished_at")
     def sync_state(self, job: BulkJob) -> SafeString:
         """The badge, how many of the rows are done, and what stopped it."""
-        return cells.lines(job_page.state(job), job_page.progress(job), cells.text(job.error))
+        error = said(job.error, ErrorCode.BUG, LIST_LENGTH) if job.error else ""
+        return cells.lines(job_page.state(job), job_page.progress(job), cells.text(error))
 
     @admin.display(description=gettext_lazy("asked for"), ordering="created_at")
     def asked(self, job: BulkJob) -> SafeString:
@@ -135,7 +138,7 @@ class BulkJobAdmin(ReadOnlyAdmin):
             "progress": job_page.progress(job),
             "pace": job_page.rate(job, now),
             "result": list(job_page.result(job)),
-            "error": one_line(job.error, ERROR_LENGTH),
+            "error": said_in_full(job.error, ErrorCode.BUG, ERROR_LENGTH) if job.error else "",
             "why": why,
             "advice": advice,
             "every": 0 if job.finished_at else EVERY,

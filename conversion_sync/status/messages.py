@@ -69,8 +69,13 @@ _WORDS: Mapping[Message, Promise] = {
 }
 
 
-#: Such as “ProtocolError: Connection reset by peer”.
-_OF_A_PROGRAM = re.compile(r"[A-Z]\w*(Error|Exception|Timeout|Warning)(: .*)?", re.DOTALL)
+#: Such as “ProtocolError: Connection reset by peer”; not all names of errors end like that one.
+_OF_A_PROGRAM = re.compile(
+    r"([A-Z]\w*(Error|Exception|Timeout|Warning|ObjectsReturned)|DoesNotExist|gaierror|herror"
+    r"|IncompleteRead|Invalid(ChunkLength|Header|JSON|Schema|URL)|MissingSchema"
+    r"|RemoteDisconnected|StopIteration|TooManyRedirects)(: .*)?",
+    re.DOTALL,
+)
 
 
 def is_of_a_program(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The pages of rows, the dashboard and the reviews, with whatever may stand in them: all is seen."""
+"""The pages of rows, the dashboard and reviews, with whatever may stand in them: all is seen."""
 
 from __future__ import annotations
 

@@ -69,9 +69,13 @@ def test_a_parameter_that_is_missing_breaks_nothing():
     [
         ("ProtocolError: Connection reset by peer", True),
         ("ReadTimeout", True),
+        ("gaierror: Name or service not known", True),
+        ("InvalidChunkLength", True),
+        ("DoesNotExist: Contact matching query does not exist.", True),
         ("ConnectTimeoutError: timed out\nafter all", True),
         ("Error in the phone number: too short", False),
         ("The phone number is not valid.", False),
+        ("Email: not valid", False),
         ("", False),
     ],
 )

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from conversion_sync.admin.badges import isolated, one_line
+from conversion_sync.admin.badges import isolated, one_line, said
 from conversion_sync.admin.pages.panel import in_words
 from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
 from conversion_sync.api import ConfigurationError
@@ -23,7 +23,6 @@ from conversion_sync.models import Contact, Status, Subscription
 from conversion_sync.models.database import database
 from conversion_sync.records.mappers import mapper_of
 from conversion_sync.status.errors import remedy
-from conversion_sync.status.errors import words as error_words
 from conversion_sync.status.glance import stopped_by
 from conversion_sync.sync.clashes import holder_of
 from conversion_sync.sync.compare import (
@@ -231,7 +230,7 @@ def _ask(row: Any) -> Comparison:
     if found is None:
         raise CannotCompare(_("There was no time to ask. Try again."))
     if found.error is not None:
-        why = one_line(found.error.message, TEXT_LENGTH) or error_words(found.error.code)
+        why = said(found.error.message, found.error.code, TEXT_LENGTH)
         raise CannotCompare(f"{why} ({found.error.code})", remedy(found.error.code))
     return found
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
-from conversion_sync.admin.badges import Badge, one_line, render
+from conversion_sync.admin.badges import Badge, one_line, render, said
 from conversion_sync.admin.bulk.texts import TEXTS, counted, left_alone
 from conversion_sync.admin.site import address
 from conversion_sync.conf import conf
@@ -129,7 +129,9 @@ def result(job: BulkJob) -> Iterator[str]:
                 "number",
             )
             yield counted(words, job.affected)
-        case Action.COMPARE if job.finished_at and job.done:
+        case Action.COMPARE if job.done and (job.error or job.cancelled):
+            yield _("Conversion has all that we would send of those that were compared.")
+        case Action.COMPARE if job.done and job.finished_at:
             yield _("Conversion has all that we would send.")
         case _ if job.affected and job.action in TEXTS:
             yield counted(TEXTS[Action(job.action)].done, job.affected)
@@ -206,7 +208,7 @@ def _words(found: Mapping[str, Any], is_unknown: bool) -> str:
         known = _("We did not know.") if is_unknown else _("Taken: unsubscribed here, too.")
         return f"{known} {fields}".strip()
     if found["error"]:
-        why = one_line(found["message"], NAMES_LENGTH) or error_words(found["error"])
+        why = said(found["message"], found["error"], NAMES_LENGTH)
         return f"{why} ({found['error']})"
     return fields
 

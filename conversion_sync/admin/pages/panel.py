@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from conversion_sync.admin import badges
@@ -20,7 +19,7 @@ from conversion_sync.admin.lists.waiting import follows
 from conversion_sync.admin.site import address
 from conversion_sync.models import ApiCall, Status, SyncedModel
 from conversion_sync.models.record import Record
-from conversion_sync.status import messages, times
+from conversion_sync.status import times
 from conversion_sync.status.errors import remedy
 from conversion_sync.sync.compare import next_push
 
@@ -120,13 +119,8 @@ def _facts(row: SyncedModel, site: AdminSite) -> Iterator[tuple[str, Any]]:
 
 
 def _error(row: SyncedModel) -> SafeString | str:
-    said = badges.one_line(messages.in_words(row.last_error_message), MESSAGE_LENGTH)
-    message = said or badges.reason(row)
-    if not message:
-        return ""
-    if messages.is_of_a_program(said) and badges.reason(row) != said:
-        message = f"{capfirst(badges.reason(row))} ({said})"
-    return badges.error(message, row.last_error_code)
+    said = badges.said_in_full(row.last_error_message, row.last_error_code, MESSAGE_LENGTH)
+    return badges.error(said, row.last_error_code) if said else ""
 
 
 def _to_do(row: SyncedModel) -> str:

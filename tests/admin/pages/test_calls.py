@@ -45,6 +45,17 @@ def test_a_call_leads_to_its_rows_and_a_row_to_its_call(admin, call, engagement)
         assert f'href="{url(call)}"' in admin.get(row_url).content.decode()
 
 
+def test_what_a_program_says_of_an_error_is_put_into_words(admin, call):
+    said = {"error_code": "NO_ANSWER", "error_message": "ProtocolError: Connection reset by peer"}
+    ApiCall.objects.update(http_status=None, **said)
+    assert "(for an administrator: ProtocolError: Connection reset by peer)" in (
+        page(admin, call).content.decode()
+    )
+    listed = admin.get(f"{BASE}/apicall/").content.decode()
+    assert "no usable answer came back" in listed
+    assert "ProtocolError" not in listed
+
+
 def test_rows_of_other_calls_are_not_listed(admin, call, contact):
     assert "None that you may see" in page(admin, call).content.decode()
 

@@ -59,6 +59,13 @@ def test_an_answer_that_does_not_come_holds_the_page_for_less_time_than_a_drain(
     assert ApiCall.objects.get().endpoint.startswith("GET ")
 
 
+def test_an_answer_that_is_cut_off_is_told_in_words(admin, contact, conversion):
+    conversion.fail("drop_before")
+    html = page(admin, contact).content.decode()
+    assert "no usable answer came back (NO_ANSWER)" in html
+    assert "Error:" not in html
+
+
 def test_theirs_is_taken_for_the_chosen_fields_alone(admin, contact, there):
     html = decide(admin, contact, "take", field=["first_name"]).content.decode()
     assert "Taken from Conversion: first_name." in html

@@ -117,6 +117,26 @@ def test_an_error_is_shown_harmless_with_what_to_do(admin, conversion):
     assert "x" * 3000 not in page(admin, job)
 
 
+def test_what_a_program_says_of_an_error_is_put_into_words(admin, conversion):
+    contact()
+    job = ended(Action.COMPARE)
+    BulkJob.objects.update(error="KeyError: 'and'", affected=0, findings=[])
+    assert "An error inside this app (for an administrator: KeyError: " in text(admin, job)
+    listed = admin.get(f"{BASE}/bulkjob/").content.decode()
+    assert "an error inside this app" in listed
+    assert "KeyError" not in listed
+
+
+def test_what_was_not_compared_is_not_said_to_be_in_conversion(admin, conversion):
+    contact()
+    push()
+    job = ended(Action.COMPARE)
+    assert "Conversion has all that we would send." in text(admin, job)
+    for stopped in ({"error": "KeyError: 'and'"}, {"error": "", "cancelled": True}):
+        BulkJob.objects.update(total=2, **stopped)
+        assert "we would send of those that were compared." in text(admin, job)
+
+
 def test_a_job_says_what_holds_it_up(admin, conversion):
     contact()
     job = begun()

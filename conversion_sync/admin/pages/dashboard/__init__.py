@@ -8,7 +8,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from conversion_sync.admin.badges import one_line
+from conversion_sync.admin.badges import said_in_full
 from conversion_sync.admin.pages.dashboard.failures import failures
 from conversion_sync.admin.pages.dashboard.gate import gate_card
 from conversion_sync.admin.pages.dashboard.jobs import running_jobs
@@ -19,6 +19,7 @@ from conversion_sync.admin.pages.dashboard.mirrors import mirror_failures, mirro
 from conversion_sync.admin.pages.dashboard.sending import sending
 from conversion_sync.admin.pages.dashboard.worker import worker_card
 from conversion_sync.admin.pages.traffic import Traffic, last_day, last_hour
+from conversion_sync.api.error_codes import ErrorCode
 from conversion_sync.mirrors.figures import figures
 from conversion_sync.models.database import database
 from conversion_sync.status import times
@@ -67,7 +68,7 @@ def _troubles(seen: Overview) -> list[dict[str, str]]:
         {
             "words": _("Nothing is sent of the %(rows)s, since something failed %(when)s:")
             % {"rows": trouble.label, "when": times.ago(trouble.at, seen.now)},
-            "error": one_line(trouble.error, ERROR_LENGTH),
+            "error": said_in_full(trouble.error, ErrorCode.BUG, ERROR_LENGTH),
         }
         for trouble in seen.troubles
     ]
