@@ -15,9 +15,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from conversion_sync.models import Status, SubscriptionChange, SyncedModel
-from conversion_sync.status import errors, next_try, times, waits
+from conversion_sync.status import errors, times, waits
 from conversion_sync.status.errors import remedy
 from conversion_sync.status.messages import in_words, is_of_a_program
+from conversion_sync.status.next_try import Outlook
 from conversion_sync.sync.readiness import Reason
 
 __all__ = [
@@ -57,19 +58,19 @@ def badge(
     now: datetime,
     why: Reason | None,
     follows: str = "",
-    planned: datetime | None = None,
+    outlook: Outlook | None = None,
 ) -> Badge:
     """The badge of a row.
 
     Args:
         why: the reason why it has not arrived (``status.waits.reasons``), if it has not.
         follows: what is still to follow, where the row itself has arrived.
-        planned: when the next drain comes, if it does not have to be the sweep's.
+        outlook: what is known of the drains to come; by default that nothing stands in their way.
     """
     if follows and row.sync_status == Status.SYNCED:
         return Badge("wait", follows)
     if row.sync_status == Status.PENDING:
-        return _pending(row, now, why, planned)
+        return _pending(row, now, why, outlook or Outlook())
     return _WORDS[row.sync_status](row, now, why)
 
 
@@ -152,28 +153,27 @@ def _synced(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:
     return Badge("ok", words, times.exact(row.last_synced_at))
 
 
-def _pending(
-    row: SyncedModel, now: datetime, why: Reason | None, planned: datetime | None
-) -> Badge:
-    later = row.due_at is not None and row.due_at > now
-    when = _when(row.due_at, now, planned) if later and row.due_at else _("now")
-    if why == Reason.RETRY and row.attempts:
-        words = _("Retrying %(when)s, %(number)s try") % {
-            "when": when,
-            "number": ordinal(row.attempts + 1),
-        }
-        return Badge("retry", words, reason(row))
+def _pending(row: SyncedModel, now: datetime, why: Reason | None, outlook: Outlook) -> Badge:
+    when = _when(row.due_at, now, outlook)
+    if why == Reason.RETRY and when:
+        number = ordinal(row.attempts + 1) if row.attempts else ""
+        words = _("Retrying %(when)s, %(number)s try") if number else _("Retrying %(when)s")
+        return Badge("retry", words % {"when": when, "number": number}, reason(row))
     if why == Reason.RETRY:
-        return Badge("retry", _("Retrying %s") % when, reason(row))
-    if why == Reason.LATER and later:
+        return Badge("retry", capfirst(waits.words(why)), reason(row))
+    if why == Reason.LATER and when and row.due_at and row.due_at > now:
         return Badge("wait", _("To be sent %s") % when)
     return Badge("wait", capfirst(waits.words(why or Reason.READY)), reason(row))
 
 
-def _when(due_at: datetime, now: datetime, planned: datetime | None) -> str:
-    """When a row that is due later is sent."""
-    at = next_try.sent_at(due_at, now, planned)
-    return times.until(at, now) if at else _("in about a minute")
+def _when(due_at: datetime | None, now: datetime, outlook: Outlook) -> str:
+    """When a row that is due then is sent; blank where nobody can tell."""
+    if not outlook.can_tell(due_at, now):
+        return ""
+    at = outlook.sent_at(due_at or now, now)
+    if at is None:
+        return _("in about a minute")
+    return times.until(at, now) if at > now else _("now")
 
 
 def _sending(row: SyncedModel, now: datetime, why: Reason | None) -> Badge:

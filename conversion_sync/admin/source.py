@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin import badges
-from conversion_sync.admin.lists.waiting import follows, note_reasons, planned, why
+from conversion_sync.admin.lists.waiting import follows, note_reasons, outlook_of, why
 from conversion_sync.admin.pages.sources.shown import name_of
 from conversion_sync.admin.pages.sources.words import badge as badge_of_source
 from conversion_sync.admin.pages.sources.words import readable, wrong
@@ -197,4 +197,4 @@ def _standings(model: type[models.Model], pks: Collection[Any]) -> dict[str, lis
 
 
 def _badge(row: SyncedModel) -> SafeString:
-    return badges.render(badges.badge(row, times.now(), why(row), follows(row), planned(row)))
+    return badges.render(badges.badge(row, times.now(), why(row), follows(row), outlook_of(row)))

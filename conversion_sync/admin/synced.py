@@ -23,7 +23,7 @@ from conversion_sync.admin.forms.key_values import KeyValueField
 from conversion_sync.admin.forms.mirrored import read_only
 from conversion_sync.admin.lists import buttons, search, state
 from conversion_sync.admin.lists.long_list import LongListAdmin
-from conversion_sync.admin.lists.waiting import follows, note_reasons, planned, why
+from conversion_sync.admin.lists.waiting import follows, note_reasons, outlook_of, why
 from conversion_sync.admin.pages import delete, mirrored, panel_page, row_actions, saving
 from conversion_sync.admin.pages.row_page import RowPage
 from conversion_sync.admin.pages.variables import variables_table
@@ -111,7 +111,9 @@ class SyncedAdmin(LongListAdmin):
 
     def badge(self, row: SyncedModel) -> SafeString:
         """Where the row stands."""
-        return badges.render(badges.badge(row, times.now(), why(row), follows(row), planned(row)))
+        return badges.render(
+            badges.badge(row, times.now(), why(row), follows(row), outlook_of(row))
+        )
 
     @admin.display(description=gettext_lazy("status"))
     def sync_state(self, row: SyncedModel) -> SafeString:

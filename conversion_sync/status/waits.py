@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 
 from conversion_sync.models import Status, SyncedModel
 from conversion_sync.models.clock import DbNow, db_now
-from conversion_sync.status.next_try import planned_drain, sent_at
+from conversion_sync.status.next_try import Outlook, outlook
+from conversion_sync.status.numbers import grouped
 from conversion_sync.status.spans import span
 from conversion_sync.sync.kinds import MODELS
 from conversion_sync.sync.planning import WITHIN
@@ -77,7 +78,7 @@ class Wait:
 
     def words(self, now: datetime.datetime) -> str:
         """Such as ``12 contacts: will be tried again, the first in 4 min``."""
-        said = f"{self.count:,} {self.label}: {words(self.reason)}"
+        said = f"{grouped(self.count)} {self.label}: {words(self.reason)}"
         if self.until is None:
             return said
         seconds = max(0.0, (self.until - now).total_seconds())
@@ -88,15 +89,15 @@ class Wait:
 def waits(using: str = "default", now: datetime.datetime | None = None) -> list[Wait]:
     """What has not arrived, and why: one query for each kind, and one for all."""
     now = now or db_now(using)
-    planned = planned_drain(using, now)
-    return [wait for model in MODELS for wait in _waits(model, using, now, planned)]
+    known = outlook(using, now)
+    return [wait for model in MODELS for wait in _waits(model, using, now, known)]
 
 
 def _waits(
     model: type[SyncedModel],
     using: str,
     now: datetime.datetime,
-    planned: datetime.datetime | None,
+    known: Outlook,
 ) -> list[Wait]:
     rows = model.unmarked.using(using).order_by().filter(sync_status__in=_UNFINISHED)
     groups = rows.annotate(why=why(model, using, now)).values("why")
@@ -109,7 +110,7 @@ def _waits(
             ),
             count=row["n"],
             reason=reason,
-            until=_until(row["at"], now, planned) if reason in TIMED and row["at"] else None,
+            until=_until(row["at"], now, known) if reason in TIMED and row["at"] else None,
         )
         for reason in Reason
         if (row := found.get(reason))
@@ -117,7 +118,9 @@ def _waits(
 
 
 def _until(
-    due_at: datetime.datetime, now: datetime.datetime, planned: datetime.datetime | None
-) -> datetime.datetime:
-    """When rows of which the first is due then move at the latest."""
-    return sent_at(due_at, now, planned) or now + WITHIN
+    due_at: datetime.datetime, now: datetime.datetime, known: Outlook
+) -> datetime.datetime | None:
+    """When rows of which the first is due then move at the latest; None where nobody knows."""
+    if not known.can_tell(due_at, now):
+        return None
+    return known.sent_at(due_at, now) or now + WITHIN

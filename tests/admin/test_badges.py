@@ -7,6 +7,7 @@ from django.utils import timezone, translation
 
 from conversion_sync.admin.badges import badge, reason, render
 from conversion_sync.models import Contact, Status
+from conversion_sync.status.next_try import Outlook
 from conversion_sync.sync.readiness import Reason
 
 ANN = "ann@x.example"
@@ -116,10 +117,37 @@ def test_words(words, contact, why):
 )
 def test_what_is_tried_again_says_when_the_drain_comes_that_does_it(due, planned, words):
     retrying = row("PENDING", due_at=later(seconds=due), attempts=1)
-    assert badge(retrying, NOW, Reason.RETRY, planned=later(seconds=planned)).words == words
+    assert (
+        badge(retrying, NOW, Reason.RETRY, outlook=Outlook(later(seconds=planned))).words == words
+    )
     to_send = row("PENDING", due_at=later(seconds=16))
-    planned_at = later(seconds=16)
-    assert badge(to_send, NOW, Reason.LATER, planned=planned_at).words == "To be sent in 16 s"
+    planned_at = Outlook(later(seconds=16))
+    assert badge(to_send, NOW, Reason.LATER, outlook=planned_at).words == "To be sent in 16 s"
+
+
+@pytest.mark.parametrize(
+    ("due", "known", "words"),
+    [
+        (0, Outlook(stopped=True), "Will be tried again"),
+        (240, Outlook(stopped=True), "Will be tried again"),
+        # One call has failed, and the next one may not: it is tried at its time.
+        (0, Outlook(silent=True), "Will be tried again"),
+        (240, Outlook(silent=True), "Retrying in 4 min, 2nd try"),
+        (0, Outlook(opens_at=later(seconds=90)), "Retrying in 2 min, 2nd try"),
+        (240, Outlook(opens_at=later(seconds=90)), "Retrying in 4 min, 2nd try"),
+        # It should have been tried long ago: nobody does.
+        (-3600, Outlook(), "Will be tried again"),
+    ],
+)
+def test_no_try_is_promised_that_can_not_come(due, known, words):
+    retrying = row("PENDING", due_at=later(seconds=due), attempts=1)
+    assert badge(retrying, NOW, Reason.RETRY, outlook=known).words == words
+
+
+def test_what_is_sent_later_has_no_time_while_nothing_is_sent():
+    to_send = row("PENDING", due_at=later(minutes=4))
+    stopped = Outlook(stopped=True)
+    assert badge(to_send, NOW, Reason.LATER, outlook=stopped).words == "To be sent later"
 
 
 def test_every_status_has_words_and_a_mark():

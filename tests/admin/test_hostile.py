@@ -110,7 +110,7 @@ def rows(db):
 
 @pytest.mark.parametrize("status", ["FAILED", "PENDING", "SYNCED", "UNCONFIRMED"])
 @pytest.mark.parametrize("name", ROWS)
-def test_lists_and_pages_of_rows(admin, rows, name, status):
+def test_lists_and_pages_of_rows(admin, rows, name, status, conversion):
     state(rows[name], sync_status=status, attempts=1)
     page = f"{BASE}/{name}/{rows[name].pk}"
     state(rows["contact"], synced_revision=1)

@@ -22,6 +22,7 @@ from conversion_sync.models.clock import db_now
 from conversion_sync.status.counts import count_kinds
 from conversion_sync.status.waits import reasons as reasons_of
 from conversion_sync.status.waits import waits, words
+from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.readiness import Reason
 
 pytestmark = pytest.mark.django_db
@@ -151,7 +152,7 @@ def test_a_subscription_but_no_opt_out_waits_for_the_deletion_of_the_old_email()
     assert reasons()["subscriptionchange"] == Reason.READY
 
 
-def test_a_wait_says_how_many_why_and_when():
+def test_a_wait_says_how_many_why_and_when_while_anything_is_sent(conversion):
     now = db_now("default")
     for number in range(2):
         row = Contact.objects.create(email=f"c{number}@x.example")
@@ -163,6 +164,9 @@ def test_a_wait_says_how_many_why_and_when():
         )
     (wait,) = waits(now=now)
     assert wait.words(now) == "2 contacts: will be tried again, the first in 4 min"
+    Gate().pause("eve")
+    (wait,) = waits(now=now)
+    assert wait.words(now) == "2 contacts: will be tried again"
 
 
 def test_a_row_that_was_changed_after_an_error_is_not_tried_again_but_sent():

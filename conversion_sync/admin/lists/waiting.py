@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from django.db import router
@@ -15,7 +14,7 @@ from conversion_sync.models import (
     SyncedModel,
 )
 from conversion_sync.status import times
-from conversion_sync.status.next_try import comes_soon, planned_drain
+from conversion_sync.status.next_try import Outlook, outlook
 from conversion_sync.status.waits import reasons
 from conversion_sync.sync.readiness import Reason
 
@@ -23,12 +22,12 @@ __all__ = [
     "follows",
     "note_reasons",
     "note_renamed_companies",
-    "planned",
+    "outlook_of",
     "why",
 ]
 
 #: Where a row keeps them, beside its columns: no attribute of its class is taken for them.
-WHY, FOLLOWS, PLANNED = "_conversion_why", "_conversion_follows", "_conversion_planned"
+WHY, FOLLOWS, OUTLOOK = "_conversion_why", "_conversion_follows", "_conversion_outlook"
 
 
 def why(row: SyncedModel) -> Reason | None:
@@ -44,24 +43,25 @@ def follows(row: SyncedModel) -> str:
     return str(vars(row).get(FOLLOWS, ""))
 
 
-def planned(row: SyncedModel) -> datetime.datetime | None:
-    """What was noted of the row: when the next drain is planned, where that matters to it."""
-    found: datetime.datetime | None = vars(row).get(PLANNED)
+def outlook_of(row: SyncedModel) -> Outlook:
+    """What was noted of the drains to come, where they matter to the row."""
+    found: Outlook = vars(row).get(OUTLOOK, Outlook())
     return found
 
 
 def note_reasons(rows: Sequence[SyncedModel]) -> None:
     """Note why these rows of one model have not arrived: one query for all.
 
-    Another one finds out whether a drain is planned, where one of them is due soon.
+    Another one finds out whether anything is sent, where one of them waits for that, and one more
+    whether a drain is planned, where one is due soon.
     """
     if not rows:
         return
     using, now = router.db_for_read(type(rows[0])), times.now()
     found = reasons(rows, using)
-    planned = planned_drain(using, now) if comes_soon(rows, now) else None
+    known = outlook(using, now, rows)
     for row in rows:
-        vars(row)[WHY], vars(row)[PLANNED] = found.get(row.pk), planned
+        vars(row)[WHY], vars(row)[OUTLOOK] = found.get(row.pk), known
 
 
 def note_renamed_companies(contacts: Sequence[Contact]) -> None:

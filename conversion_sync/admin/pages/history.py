@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from conversion_sync.admin import badges
 from conversion_sync.admin.forms.log_engagement import LoggingForm
 from conversion_sync.admin.lists.contacts import opt_out
-from conversion_sync.admin.lists.waiting import note_reasons, planned, why
+from conversion_sync.admin.lists.waiting import note_reasons, outlook_of, why
 from conversion_sync.admin.pages.panel import refresh_seconds
 from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
 from conversion_sync.admin.site import address, may_view
@@ -114,7 +114,7 @@ def _section(rows: Any, contact: Contact, site: AdminSite, when: str, text: str)
 
 
 def _badge(row: SyncedModel, now: Any) -> SafeString:
-    return badges.render(badges.badge(row, now, why(row), planned=planned(row)))
+    return badges.render(badges.badge(row, now, why(row), outlook=outlook_of(row)))
 
 
 def _may_log(request: HttpRequest) -> bool:
