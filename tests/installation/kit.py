@@ -8,12 +8,31 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
-__all__ = ["COMMAND_LIMIT", "LIMIT", "ROOT", "Environment", "inherited", "run", "schema"]
+__all__ = [
+    "COMMAND_LIMIT",
+    "INSTALLED",
+    "LIMIT",
+    "ROOT",
+    "Environment",
+    "inherited",
+    "run",
+    "schema",
+]
 
 #: Seconds for all that a site of its own needs, and for one command.
 LIMIT, COMMAND_LIMIT = 1200, 300
 
 ROOT = Path(__file__).resolve().parents[2]
+
+#: The settings that a site on SQLite adds for this app.
+INSTALLED = """
+INSTALLED_APPS += ["django_q", "conversion_sync"]
+Q_CLUSTER = {
+    "orm": "default", "workers": 1, "queue_limit": 1, "bulk": 1, "timeout": 60, "retry": 240,
+    "max_attempts": 1, "ack_failures": True, "save_limit": -1, "catch_up": False,
+}
+DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+"""
 
 
 def inherited() -> dict[str, str]:

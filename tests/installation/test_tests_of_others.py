@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.installation.kit import LIMIT, Environment, run, schema
+from tests.installation.kit import INSTALLED, LIMIT, Environment, run, schema
 
 pytestmark = [pytest.mark.installation, pytest.mark.timeout(LIMIT)]
 
@@ -43,15 +43,6 @@ urlpatterns = [
     path("plan/", include("plans.urls")),
     path("accounts/", include("django.contrib.auth.urls")),
 ]
-"""
-
-OURS = """
-INSTALLED_APPS += ["django_q", "conversion_sync"]
-Q_CLUSTER = {
-    "orm": "default", "workers": 1, "queue_limit": 1, "bulk": 1, "timeout": 60, "retry": 240,
-    "max_attempts": 1, "ack_failures": True, "save_limit": -1, "catch_up": False,
-}
-DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
 """
 
 #: Writes down which tests ran, and how those ended that did not pass.
@@ -197,7 +188,7 @@ def sites(wheel: Path, tmp_path: Path) -> Sequence[Site]:
 def test_the_tests_of_an_app_of_others_end_as_without_this_one(sites: Sequence[Site]):
     without, mirrored = sites
     before = mirrored.schema()
-    mirrored.add(OURS)
+    mirrored.add(INSTALLED)
     (mirrored.folder / "leads" / "conversion.py").write_text(CONVERSION)
     (mirrored.folder / "leads" / "tests.py").write_text(OWN_TEST)
     mirrored.manage("migrate", "--verbosity=0")

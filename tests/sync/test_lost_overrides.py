@@ -9,7 +9,8 @@ import pytest
 from conversion_sync.models import ApiGate, Contact, Status, SubscriptionChange, attributed
 from conversion_sync.sync.drain import drain
 from tests.kit import ANN, BOB, fresh, later, log, push, sent, synced_contact, write
-from tests.sync.test_reentry import BATCH, LOST, configured, remote
+from tests.sync.lost_answers import LOST, lose_answer
+from tests.sync.test_reentry import BATCH, remote
 
 pytestmark = pytest.mark.django_db
 
@@ -30,13 +31,7 @@ def subscribe_anyway(row: Contact) -> None:
 
 
 def lose_the_answer(conversion, settings, way: str) -> None:
-    kind, options = LOST[way]
-    if way == "timeout":
-        configured(settings, CALL_DEADLINE=1)
-    conversion.fail(kind, path=BATCH, **options)
-    drain()
-    configured(settings, CALL_DEADLINE=20)
-    ApiGate.write("default", blocked_until=None)
+    lose_answer(conversion, settings, way, BATCH)
     assert remote(conversion) == "SUBSCRIBED"
     assert last().sync_status == Status.PENDING
 

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 import pytest
 from django.db import connection
 
-from conversion_sync.models import ApiGate, Contact, Deletion, Status, SubscriptionChange
+from conversion_sync.models import Contact, Deletion, Status, SubscriptionChange
 from conversion_sync.sync.consent import push_again
 from conversion_sync.sync.drain import drain
 from tests.kit import ANN, BOB, contact, fresh, later, log, push, sent, synced_contact, write
+from tests.sync.lost_answers import LOST, configured, lose_answer
 
 pytestmark = pytest.mark.django_db
 
 CONTACTS = "/contacts/batch$"
 BATCH = "/contacts/batch-subscription"
-
-#: The answer is lost after the work was done.
-LOST: dict[str, tuple[str, dict[str, Any]]] = {
-    "reset": ("drop_after", {}),
-    "timeout": ("hang", {}),
-    "half": ("truncated_json", {}),
-    "garbage": ("garbage", {}),
-    "500": ("status", {"status": 500, "worked": True}),
-    "html 502": ("html", {"status": 502, "worked": True}),
-    "503, later": ("status", {"status": 503, "headers": {"Retry-After": "100"}, "worked": True}),
-    "not mentioned": ("short_data", {}),
-}
-
-
-def configured(settings, **more) -> None:
-    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, **more}
 
 
 def remote(conversion, email: str = ANN) -> str:
@@ -50,14 +34,7 @@ def lost(conversion) -> Contact:
 
 
 def lose_the_answer(conversion, settings, way: str) -> None:
-    """Let the next push do its work, and its answer be lost; the next one is due later."""
-    kind, options = LOST[way]
-    if way == "timeout":
-        configured(settings, CALL_DEADLINE=1)
-    conversion.fail(kind, path=CONTACTS, **options)
-    drain()
-    configured(settings, CALL_DEADLINE=20)
-    ApiGate.write("default", blocked_until=None)
+    lose_answer(conversion, settings, way, CONTACTS)
     assert set(conversion.contacts) == {ANN}
     assert fresh(Contact.objects.get()).sync_status == Status.PENDING
 
