@@ -148,6 +148,8 @@ def test_sync_now_of_a_record_that_may_be_new(conversion, settings, lost):
 
 
 def test_at_most_one_is_unsent(conversion, settings, lost):
+    # One that is in flight, and fails, would be a second.
+    configured(settings, CONCURRENCY=1)
     conversion.fail("503", path=BATCH, count=None)
     for _ in range(4):
         conversion.fail("drop_after", path=CONTACTS)
