@@ -1,4 +1,4 @@
-"""Real q clusters whose processes are killed, and the supervisor that starts them again."""
+"""Real workers whose processes are killed, and the supervisor that starts them again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: Seconds without any drain beginning, while drains are asked for, after which all is restarted.
 STALE = 8.0
+
+#: The commands that work: a q cluster, and the plain worker, which is one process.
+QCLUSTER, PUSH = ("qcluster",), ("conversion_push", "--forever")
 
 WHOM = ("busy worker", "busy worker", "idle worker", "helper", "sentinel", "main", "group")
 
@@ -42,12 +45,14 @@ def kill(pid: int) -> bool:
 
 
 class Cluster:
-    """A q cluster in a session of its own."""
+    """A q cluster, or a plain worker, in a session of its own."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, command: Sequence[str] = QCLUSTER
+    ) -> None:
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "qcluster"],
+                [sys.executable, "manage.py", *command],
                 cwd=ROOT,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -71,22 +76,32 @@ class Cluster:
 
 
 class Clusters:
-    """Some clusters on one database; a context."""
+    """Some clusters, or plain workers, on one database; a context."""
 
-    def __init__(self, count: int, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        count: int,
+        environment: Mapping[str, str],
+        log: Path,
+        command: Sequence[str] = QCLUSTER,
+    ) -> None:
         self.environment, self.log, self.count = environment, log, count
+        self.command = command
         self.killed = Counter[str]()
         self.restarts = 0
         self.seen = Heartbeat.load("default").started_at
         self.heard = time.monotonic()
 
     def __enter__(self) -> Self:
-        self.clusters = [Cluster(self.environment, self.log) for _ in range(self.count)]
+        self.clusters = [self._start() for _ in range(self.count)]
         return self
 
     def __exit__(self, *exception: object) -> None:
         for cluster in self.clusters:
             cluster.kill_all()
+
+    def _start(self) -> Cluster:
+        return Cluster(self.environment, self.log, self.command)
 
     def supervise(self) -> None:
         """Start again what is gone; start all again when no drain has begun for long."""
@@ -97,7 +112,7 @@ class Clusters:
             if stale or cluster.process.poll() is not None:
                 # Its main process may have left others behind, which nobody would ever stop.
                 cluster.kill_all()
-                self.clusters[index] = Cluster(self.environment, self.log)
+                self.clusters[index] = self._start()
                 self.restarts += 1
         if stale:
             self.heard = time.monotonic()
@@ -105,6 +120,10 @@ class Clusters:
     def kill(self, chance: random.Random) -> bool:
         """Kill some process of some cluster. Returns whether one was there."""
         whom, cluster = chance.choice(WHOM), chance.choice(self.clusters)
+        if self.command == PUSH:
+            cluster.kill_all()
+            self.killed["worker"] += 1
+            return True
         sentinel, others = cluster.children()
         beat = Heartbeat.load("default")
         worker = int(beat.worker.rpartition(":")[2] or 0)

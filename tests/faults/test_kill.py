@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from conversion_sync.sandbox import Sandbox
 from conversion_sync.sandbox.traffic import Call
 from conversion_sync.sync.drain import drain
 from tests.faults.conftest import API_KEY, Configure
-from tests.faults.kill_clusters import ROOT, Clusters
+from tests.faults.kill_clusters import PUSH, QCLUSTER, ROOT, Clusters
 from tests.faults.kill_settings import LEASE
 from tests.faults.kill_world import World
 from tests.faults.kit import (
@@ -202,17 +202,29 @@ def differences(box: Sandbox, world: World) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("command", "latency"), [(QCLUSTER, 0.05), (PUSH, 0.4)], ids=["qcluster", "push"]
+)
 def test_killed_at_random_the_remote_ends_as_the_local(
-    box: Sandbox, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Sequence[str],
+    latency: float,
+    box: Sandbox,
+    configure: Configure,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    """Kill what sends, while rows change.
+
+    The plain worker begins drain after drain while calls are on their way, so these take longer.
+    """
     OrmQ.objects.all().delete()
     configure(QUEUE="django_q")
-    monkeypatch.setattr(box.app.troubles, "latency", 0.05)
+    monkeypatch.setattr(box.app.troubles, "latency", latency)
     world, begun = World(seed := random.randrange(1_000_000), box), time.monotonic()
     world.populate(CONTACTS, COMPANIES, EVENTS)
     count = 1 if connection.vendor == "sqlite" else 2
     log = tmp_path / "qcluster.log"
-    with Clusters(count, environment(box), log) as clusters:
+    with Clusters(count, environment(box), log, command) as clusters:
         next_kill, next_sweep, end = begun + 4, 0.0, begun + KILLS * 10
         while (kills := clusters.killed.total()) < KILLS and time.monotonic() < end:
             clusters.supervise()
@@ -237,7 +249,7 @@ def test_killed_at_random_the_remote_ends_as_the_local(
     arrived = Counter(record["description"] for record in box.engagements)
     statuses = Counter(Engagement.objects.values_list("sync_status", flat=True))
     say(
-        f"kill -9, {connection.vendor}, {count} cluster(s): {CONTACTS + COMPANIES + EVENTS} rows,"
+        f"kill -9, {connection.vendor}, {count} {command[0]}: {CONTACTS + COMPANIES + EVENTS} rows,"
         f" {kills} kills ({', '.join(f'{n} {who}' for who, n in clusters.killed.most_common())}),"
         f" {clusters.restarts} restarts by the supervisor, {len(box.calls)} calls,"
         f" {world.done.total()} rounds of changes, {time.monotonic() - begun:.0f} s;"
