@@ -66,7 +66,7 @@ ADMIN = """
 for name in ("contact", "company", "engagement", "subscriptionchange", "deletion", "bulkjob",
              "apicall", "apigate", "wakeup", "heartbeat"):
     page(f"/{name}/")
-assert 'aria-label="Contacts, Pending: 3"' in page("/apigate/")
+assert 'aria-label="Contacts, Waiting to be sent: 3"' in page("/apigate/")
 page("/apigate/pause/", go="on")
 assert Gate("rows").state().status == "paused"
 assert "By root, since" in page("/apigate/")

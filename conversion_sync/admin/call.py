@@ -19,6 +19,7 @@ from conversion_sync.admin.lists.read_only import LogAdmin
 from conversion_sync.admin.pages.calls import rows_of
 from conversion_sync.admin.synced import SyncedAdmin
 from conversion_sync.models import ApiCall
+from conversion_sync.status import times
 from conversion_sync.status.errors import remedy
 from conversion_sync.status.numbers import grouped
 from conversion_sync.sync.kinds import MODELS
@@ -40,7 +41,7 @@ class ApiCallAdmin(LogAdmin):
     """The call log."""
 
     change_form_template = "admin/conversion_sync/call_change_form.html"
-    fields = ("started_at", "endpoint", "rows", "duration", "answer", "whole_error")
+    fields = ("started", "endpoint", "rows", "duration", "answer", "whole_error")
     readonly_fields = fields
     list_display = ("call", "outcome", "began")
     list_display_links = ("call",)
@@ -67,6 +68,11 @@ class ApiCallAdmin(LogAdmin):
     def began(self, call: ApiCall) -> SafeString | str:
         """When."""
         return cells.moment(call.started_at, seconds=True)
+
+    @admin.display(description=gettext_lazy("started at"))
+    def started(self, call: ApiCall) -> str:
+        """When, with its zone."""
+        return times.exact(call.started_at)
 
     @admin.display(description=gettext_lazy("duration"))
     def duration(self, call: ApiCall) -> str:

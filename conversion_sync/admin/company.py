@@ -17,6 +17,7 @@ from conversion_sync.admin.pages.delete import Consequence
 from conversion_sync.admin.pages.people import people
 from conversion_sync.admin.record import RecordAdmin
 from conversion_sync.models import Company, Contact
+from conversion_sync.status.numbers import grouped
 
 __all__ = ["CompanyAdmin"]
 
@@ -72,9 +73,9 @@ class CompanyAdmin(RecordAdmin):
         people = Contact.objects.filter(company__in=rows)
         if number := people.count():
             words = ngettext(
-                "%d contact loses its company, and is pushed again without the name:",
-                "%d contacts lose their company, and are pushed again without the name:",
+                "%s contact loses its company, and is pushed again without the name:",
+                "%s contacts lose their company, and are pushed again without the name:",
                 number,
             )
-            yield words % number, people
+            yield words % grouped(number), people
         yield from super().consequences(rows)

@@ -18,6 +18,7 @@ from conversion_sync.admin.lists import contacts
 from conversion_sync.admin.pages import history
 from conversion_sync.admin.record import RecordAdmin
 from conversion_sync.models import Contact, Engagement, Status, SyncedModel
+from conversion_sync.status.numbers import grouped
 
 __all__ = ["ContactAdmin"]
 
@@ -144,18 +145,18 @@ class ContactAdmin(RecordAdmin):
         unsent = engagements.exclude(sync_status=Status.SYNCED)
         if number := engagements.count():
             words = ngettext(
-                "%d engagement is deleted here, too.",
-                "%d engagements are deleted here, too.",
+                "%s engagement is deleted here, too.",
+                "%s engagements are deleted here, too.",
                 number,
             )
-            yield words % number, None
+            yield words % grouped(number), None
         if number := unsent.count():
             words = ngettext(
-                "%d of them has not arrived in Conversion, and is not sent any more:",
-                "%d of them have not arrived in Conversion, and are not sent any more:",
+                "%s of them has not arrived in Conversion, and is not sent any more:",
+                "%s of them have not arrived in Conversion, and are not sent any more:",
                 number,
             )
-            yield words % number, unsent
+            yield words % grouped(number), unsent
         yield from super().consequences(rows)
         yield (
             gettext("The consent log stays, and an opt-out that has not arrived is still sent."),

@@ -13,6 +13,7 @@ from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
 from conversion_sync.admin.lists.read_only import ReadOnlyAdmin
 from conversion_sync.admin.synced import SyncedAdmin
 from conversion_sync.models import Deletion
+from conversion_sync.status import times
 
 __all__ = ["DeletionAdmin"]
 
@@ -27,7 +28,7 @@ class DeletionAdmin(ReadOnlyAdmin, SyncedAdmin):
     sortable_by = ("asked",)
     search_help_text = _("By the beginning of the email or the external id.")
     view_fieldsets = (
-        (None, {"fields": ("key", "kind", "only_asks", "successor", "requested_by", "created_at")}),
+        (None, {"fields": ("key", "kind", "only_asks", "successor", "requested_by", "created")}),
     )
 
     @admin.display(description=_("key"))
@@ -40,6 +41,11 @@ class DeletionAdmin(ReadOnlyAdmin, SyncedAdmin):
     def asked(self, deletion: Deletion) -> SafeString:
         """When, and by whom."""
         return cells.lines(cells.moment(deletion.created_at), cells.asker(deletion.requested_by))
+
+    @admin.display(description=_("created at"))
+    def created(self, deletion: Deletion) -> str:
+        """When it was asked for, to the second."""
+        return times.exact(deletion.created_at)
 
     def search_condition(self, term: str) -> Q:
         return search.by_address("key", term) | Q(key__startswith=term)

@@ -19,10 +19,12 @@ from conversion_sync.admin.lists.filters import ErrorFilter, EventStatusFilter
 from conversion_sync.admin.pages.delete import Consequence
 from conversion_sync.admin.synced import SyncedAdmin
 from conversion_sync.models import Engagement, ImmutableEngagement, Status
+from conversion_sync.status import times
+from conversion_sync.status.numbers import grouped
 
 __all__ = ["EngagementAdmin"]
 
-EVENT = ("contact", "name", "description", "occurred_at")
+EVENT = ("contact", "name", "description")
 
 
 @admin.register(Engagement)
@@ -37,7 +39,7 @@ class EngagementAdmin(SyncedAdmin):
     list_select_related = ("contact",)
     sortable_by = ("happened",)
     edit_fieldsets = (
-        (None, {"fields": EVENT}),
+        (None, {"fields": (*EVENT, "occurred_at")}),
         (
             _("Details"),
             {
@@ -54,7 +56,7 @@ class EngagementAdmin(SyncedAdmin):
         (_("Origin"), {"fields": ("source_key",)}),
     )
     view_fieldsets = (
-        (None, {"fields": EVENT}),
+        (None, {"fields": (*EVENT, "occurred")}),
         (_("Details"), {"fields": ("details",)}),
         (_("Origin"), {"fields": ("source_key",)}),
     )
@@ -88,6 +90,11 @@ class EngagementAdmin(SyncedAdmin):
         fields = super().get_readonly_fields(request, obj)
         return fields if "data" not in fields else (*fields, "details")
 
+    @admin.display(description=_("occurred at"))
+    def occurred(self, engagement: Engagement) -> str:
+        """When, to the second."""
+        return times.exact(engagement.occurred_at)
+
     def may_edit(self, request: HttpRequest, obj: Engagement | None) -> bool:
         """Conversion can't be told of a change to what it may have."""
         return super().may_edit(request, obj) and (obj is None or obj.is_editable)
@@ -100,18 +107,18 @@ class EngagementAdmin(SyncedAdmin):
         unsent = rows.exclude(sync_status=Status.SYNCED).count()
         if arrived:
             words = ngettext(
-                "%d has arrived in Conversion, and stays there.",
-                "%d have arrived in Conversion, and stay there.",
+                "%s has arrived in Conversion, and stays there.",
+                "%s have arrived in Conversion, and stay there.",
                 arrived,
             )
-            yield words % arrived, None
+            yield words % grouped(arrived), None
         if unsent:
             words = ngettext(
-                "%d has not arrived in Conversion, and is not sent any more.",
-                "%d have not arrived in Conversion, and are not sent any more.",
+                "%s has not arrived in Conversion, and is not sent any more.",
+                "%s have not arrived in Conversion, and are not sent any more.",
                 unsent,
             )
-            yield words % unsent, None
+            yield words % grouped(unsent), None
 
     def save_model(self, request: HttpRequest, obj: Engagement, form: Any, change: bool) -> None:  # type: ignore[override]  # this model's rows
         """As the base.

@@ -25,6 +25,7 @@ from conversion_sync.admin.synced import SyncedAdmin
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import Contact, Status, SubscriptionChange
 from conversion_sync.models.database import database
+from conversion_sync.status import times
 
 __all__ = ["SubscriptionChangeAdmin"]
 
@@ -131,11 +132,16 @@ class SubscriptionChangeAdmin(ReadOnlyAdmin, SyncedAdmin):
                     "source",
                     "reason",
                     "override",
-                    "created_at",
+                    "created",
                 )
             },
         ),
     )
+
+    @admin.display(description=_("created at"))
+    def created(self, change: SubscriptionChange) -> str:
+        """When it was asked for, to the second."""
+        return times.exact(change.created_at)
 
     def panel_links(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
         if _is_blocked(row) and _may_override(request):

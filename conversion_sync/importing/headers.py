@@ -70,30 +70,38 @@ class Titles:
 
 
 # As the exports of HubSpot, Salesforce (contacts, leads, accounts), Mailchimp, Pipedrive, Google
-# Contacts and Outlook have them.
+# Contacts and Outlook have them, in English and in German.
 
 CONTACTS = Titles(
     ("person", "contact", "lead"),
     {
         "email": "email emailaddress emailid emailadresse primaryemail workemail emailwork "
-        "businessemail email1 email1value email1address emailhome personalemail emailother",
-        "first_name": "firstname givenname forename",
-        "last_name": "lastname familyname surname",
+        "businessemail email1 email1value email1address emailgeschäftlich geschäftlicheemail "
+        "emailhome emailprivat personalemail emailother",
+        "first_name": "firstname givenname forename vorname",
+        "last_name": "lastname familyname surname nachname familienname",
         "phone": "phone phonenumber telephone telephonenumber tel workphone phonework "
         "businessphone primaryphone phone1 phone1value officephone mobilephone mobilephonenumber "
-        "mobile phonemobile cellphone homephone phonehome phoneother",
+        "telefon telefonnummer telefongeschäftlich mobile phonemobile cellphone mobiltelefon "
+        "mobiltelefonnummer mobilnummer handy handynummer homephone phonehome telefonprivat "
+        "phoneother",
         # Outlook's "Title" is "Dr.", and its "Job Title" is what we call title.
-        "title": "jobtitle organizationtitle organization1title title position jobposition",
-        "linkedin_url": "linkedinurl linkedin linkedinprofile linkedinprofileurl hslinkedinurl",
+        "title": "jobtitle organizationtitle organization1title title position jobposition "
+        "jobtitel jobbezeichnung berufsbezeichnung",
+        "linkedin_url": "linkedinurl linkedin linkedinprofile linkedinprofileurl hslinkedinurl "
+        "linkedinprofil",
         "external_contact": "externalcontact",
-        "subscription_status": "subscriptionstatus emailsubscriptionstatus marketingstatus",
+        "subscription_status": "subscriptionstatus emailsubscriptionstatus marketingstatus "
+        "abonnementstatus abostatus",
         OPT_OUT: "optedout optout emailoptout emailoptedout hasoptedoutofemail unsubscribed "
-        "unsubscribedfromallemail unsubtime unsubscribedat donotemail",
+        "unsubscribedfromallemail unsubtime unsubscribedat donotemail abgemeldet abgemeldetam "
+        "emaildeaktivierung vonallenemailsabgemeldet",
         "company_id": "companyid accountid associatedcompanyid associatedcompanyids "
-        "primaryassociatedcompanyid organizationid",
+        "primaryassociatedcompanyid organizationid unternehmensid firmenid",
         "company_name": "companyname company companyaccount associatedcompany "
         "primaryassociatedcompany account accountname organization organizationname "
-        "organization1name organisation",
+        "organization1name organisation organisationname firma firmenname unternehmen "
+        "unternehmensname zugeordnetesunternehmen",
         "custom_variables": "customvariables",
     },
 )
@@ -101,14 +109,18 @@ CONTACTS = Titles(
 COMPANIES = Titles(
     ("organization", "company", "account"),
     {
-        "external_id": "externalid id companyid accountid organizationid recordid",
-        "base_domain": "basedomain domain domainname companydomainname companydomain",
-        "company_name": "companyname name company accountname organization organizationname",
-        "industry": "industry",
-        "size": "size companysize numberofemployees noofemployees employees employeecount",
-        "annual_revenue": "annualrevenue revenue",
-        "location": "location headquarters address",
-        "website": "website websiteurl webpage web homepage url",
+        "external_id": "externalid id companyid accountid organizationid recordid datensatzid "
+        "unternehmensid firmenid",
+        "base_domain": "basedomain domain domainname companydomainname companydomain "
+        "unternehmensdomain",
+        "company_name": "companyname name company accountname organization organizationname firma "
+        "firmenname unternehmen unternehmensname organisation",
+        "industry": "industry branche",
+        "size": "size companysize numberofemployees noofemployees employees employeecount "
+        "mitarbeiterzahl anzahlmitarbeiter anzahldermitarbeiter mitarbeiter unternehmensgrösse",
+        "annual_revenue": "annualrevenue revenue jahresumsatz umsatz",
+        "location": "location headquarters address standort hauptsitz",
+        "website": "website websiteurl webpage web homepage url webseite internetadresse",
         "custom_variables": "customvariables",
     },
 )

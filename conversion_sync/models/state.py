@@ -24,6 +24,11 @@ class Status(models.TextChoices):
     UNCONFIRMED = "UNCONFIRMED", _("In doubt")
     SUPERSEDED = "SUPERSEDED", _("Superseded")
 
+    @property
+    def words(self) -> str:
+        """What people read; “pending” is a word of subscriptions, too."""
+        return str(_("Waiting to be sent") if self is Status.PENDING else self.label)
+
 
 #: Named one by one, for an index finds what is in a list, and not what isn't.
 UNFINISHED = (Status.PENDING, Status.SENDING, Status.FAILED, Status.UNCONFIRMED)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 
 from conversion_sync.api.errors import ErrorCode
-from conversion_sync.models import Contact, Deletion, Status, SubscriptionChange
+from conversion_sync.models import Contact, Deletion, Status, SubscriptionChange, SyncedModel
 from conversion_sync.models.locking import locking
 from conversion_sync.sync.history import Subject, unfinished_jobs
 from conversion_sync.sync.types import Rows
@@ -88,7 +88,7 @@ class Person:
         """What has still to arrive of an address."""
         changes = _unsettled(self.lines(using, address))
         return [
-            *(f"subscription change of {address}: {each.sync_status}" for each in changes),
+            *(f"subscription change of {address}: {_state(each)}" for each in changes),
             *_unarrived(self.deletions(using, address)),
         ]
 
@@ -115,4 +115,9 @@ def _unsettled(rows: list[SubscriptionChange]) -> list[SubscriptionChange]:
 
 def _unarrived(deletions: list[Deletion]) -> list[str]:
     rows = [row for row in deletions if row.sync_status != Status.SYNCED]
-    return [f"deletion of {row.remote_key}: {row.sync_status}" for row in rows]
+    return [f"deletion of {row.remote_key}: {_state(row)}" for row in rows]
+
+
+def _state(row: SyncedModel) -> str:
+    """Where a row stands, in the words that staff read."""
+    return Status(row.sync_status).words.lower()

@@ -102,7 +102,7 @@ def report(site: str) -> None:
             if number := by_status[status]:
                 name = meta.verbose_name if number == 1 else meta.verbose_name_plural
                 say(
-                    f"{number:,} {name} {Status(status).label.lower()}: why, and what to do, is at "
+                    f"{number:,} {name} {Status(status).words.lower()}: why, and what to do, is at "
                     f"{site}/admin/{meta.app_label}/{meta.model_name}/?status={filter}"
                 )
 

@@ -67,7 +67,7 @@ def test_nothing_of_a_comparison_is_out_of_sight(page: Page, box: Sandbox):
     push()
     change_remotely(box, hard.LONG, title="欧阳修文" * 20, lead={"scores": [1, 2, 3] * 20})
     page.goto(f"contact/{row.pk}/compare/")
-    expect(page.get_by_label("Take title from Conversion")).to_be_visible()
+    expect(page.get_by_label("Take Job title from Conversion")).to_be_visible()
     found = hidden(page)
     page.goto("contact/")
     page.get_by_label("Select all").first.check()

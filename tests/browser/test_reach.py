@@ -185,7 +185,7 @@ def test_the_main_story_is_done_with_the_keyboard_alone(page: Page, box: Sandbox
     change_remotely(box, ANN, title="Head of Purchasing")
     tab_to(panel(page).get_by_role("link", name="Compare with Conversion"))
     press("Enter")
-    tab_to(page.get_by_label("Take title from Conversion"))
+    tab_to(page.get_by_label("Take Job title from Conversion"))
     press("Space")
     tab_to(page.get_by_role("button", name="Take theirs for the chosen fields"))
     press("Enter")

@@ -551,4 +551,105 @@ FILES = [
             "kept in “custom variables”: “URL” and “Connected On”.",
         ],
     ),
+    File(
+        "HubSpot in German, contacts",
+        written(
+            (
+                (
+                    *("Vorname", "Nachname", "E-Mail", "Telefonnummer", "Jobtitel", "Firma"),
+                    "Abonnementstatus",
+                ),
+                ("Änne", "Groß", "aenne@x.example", "+49 30 1", "Leiterin", "Acme", "Abonniert"),
+                ("Bob", "", "bob@x.example", "", "", "", "Abgemeldet"),
+                ("Cem", "", "cem@x.example", "", "", "", "Nicht abonniert"),
+            ),
+            delimiter=";",
+        ),
+        {
+            "aenne@x.example": {
+                "first_name": "Änne",
+                "last_name": "Groß",
+                "phone": "+49 30 1",
+                "title": "Leiterin",
+                "company_id": "7001",
+                "subscription_status": "SUBSCRIBED",
+            },
+            "bob@x.example": {"first_name": "Bob", "subscription_status": "UNSUBSCRIBED"},
+            "cem@x.example": {"first_name": "Cem"},
+        },
+        [
+            "Read: “Vorname” as first_name, “Nachname” as last_name, “Telefonnummer” as phone, "
+            "“Jobtitel” as title, “Firma” as company_name and “Abonnementstatus” as "
+            "subscription_status.",
+            "“Firma”: the company of that name, where there is exactly one.",
+        ],
+        existing=[("7001", "Acme")],
+    ),
+    File(
+        "Salesforce in German, contacts",
+        written(
+            (
+                (
+                    *("Vorname", "Nachname", "E-Mail-Adresse", "Telefon", "Unternehmen"),
+                    "E-Mail-Deaktivierung",
+                ),
+                ("Ann", "Ross", "ann@x.example", "030 1", "Acme", "falsch"),
+                ("Bob", "Ross", "bob@x.example", "", "", "wahr"),
+            ),
+            delimiter=";",
+        ),
+        {
+            "ann@x.example": {
+                "first_name": "Ann",
+                "last_name": "Ross",
+                "phone": "030 1",
+                "company_id": "7001",
+            },
+            "bob@x.example": {
+                "first_name": "Bob",
+                "last_name": "Ross",
+                "subscription_status": "UNSUBSCRIBED",
+            },
+        },
+        [
+            "Read: “Vorname” as first_name, “Nachname” as last_name, “E-Mail-Adresse” as email, "
+            "“Telefon” as phone, “Unternehmen” as company_name and “E-Mail-Deaktivierung” as "
+            "opted_out.",
+            "“Unternehmen”: the company of that name, where there is exactly one.",
+            "“E-Mail-Deaktivierung”: Whoever has “yes”, “true”, “1”, a cross or a time here is "
+            "unsubscribed.",
+        ],
+        existing=[("7001", "Acme")],
+    ),
+    File(
+        "HubSpot in German, companies",
+        written(
+            (
+                (
+                    *("Datensatz-ID", "Unternehmensname", "Unternehmensdomain", "Branche"),
+                    *("Mitarbeiterzahl", "Jahresumsatz", "Standort", "Webseite"),
+                ),
+                ("42", "Acme", "acme.example", "Optik", "51-200", "1.500.000,00", "Jena", ""),
+            ),
+            delimiter=";",
+        ),
+        {
+            "42": {
+                "company_name": "Acme",
+                "base_domain": "acme.example",
+                "industry": "Optik",
+                "size": "51-200",
+                "annual_revenue": 1500000,
+                "location": "Jena",
+            }
+        },
+        [
+            "Read: “Datensatz-ID” as external_id, “Unternehmensname” as company_name, "
+            "“Unternehmensdomain” as base_domain, “Branche” as industry, “Mitarbeiterzahl” as "
+            "size, “Jahresumsatz” as annual_revenue, “Standort” as location and “Webseite” as "
+            "website.",
+            "“Jahresumsatz”: “1.500.000,00” is read as “1500000”.",
+        ],
+        kind="companies",
+    ),
 ]

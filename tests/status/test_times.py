@@ -52,6 +52,14 @@ TABLE = {
 }
 
 
+def test_a_site_that_says_so_reads_numbers_without_signs_between_their_digits(settings):
+    assert grouped(1240) == "1,240"
+    settings.USE_THOUSAND_SEPARATOR = False
+    assert grouped(1240) == "1240"
+    settings.USE_THOUSAND_SEPARATOR = True
+    assert grouped(1240) == "1,240"
+
+
 @in_utc
 @pytest.mark.parametrize("language", TABLE)
 def test_times_are_in_the_format_of_the_language(language):

@@ -34,6 +34,8 @@ def _when(row: SyncedModel) -> Iterator[SafeString]:
     if row.sync_status == Status.SYNCED:
         return
     if row.last_attempt_at is not None and row.sync_status != Status.UNCONFIRMED:
-        yield format_html(_("last try {}"), cells.moment(row.last_attempt_at))
+        sending = row.sync_status == Status.SENDING
+        words = _("since {}") if sending else _("last try {}")
+        yield format_html(words, cells.moment(row.last_attempt_at))
     if row.last_synced_at is not None:
         yield format_html(_("last sync {}"), cells.moment(row.last_synced_at))

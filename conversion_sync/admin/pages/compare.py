@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin.badges import isolated, one_line, said
+from conversion_sync.admin.pages.names import field_name
 from conversion_sync.admin.pages.panel import in_words
 from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
 from conversion_sync.api import ConfigurationError
@@ -43,7 +44,7 @@ __all__ = ["PAGE", "links"]
 #: Seconds that a person waits for a slot, and then for the answer.
 SLOT_SECONDS, CALL_SECONDS = 3.0, 7.0
 
-NAME_LENGTH, TEXT_LENGTH = 100, 500
+TEXT_LENGTH = 500
 
 STATES = {
     State.SAME: gettext_lazy("Same"),
@@ -113,6 +114,8 @@ def _show(
     comparison: Comparison | None = None,
     problem: CannotCompare | None = None,
 ) -> HttpResponse:
+    may = _rights(modeladmin, request, row)
+    lines = [_compared(row, field) for field in comparison.fields] if comparison else []
     context = {
         **modeladmin.admin_site.each_context(request),
         "title": _("Compare with Conversion"),
@@ -122,8 +125,10 @@ def _show(
         "row_address": modeladmin.row_address("change", row),
         "comparison": comparison,
         "problem": problem,
-        "may": _rights(modeladmin, request, row),
-        "lines": [_compared(row, field) for field in comparison.fields] if comparison else [],
+        "may": may,
+        "lines": lines,
+        "can_push": comparison and (comparison.differs or row.sync_status != Status.SYNCED),
+        "can_take": may.take and any(line.can_take for line in lines),
         "status": comparison and _status(comparison.remote_status),
     }
     return TemplateResponse(request, "admin/conversion_sync/compare.html", context)
@@ -170,7 +175,7 @@ def _take(modeladmin: RowAdmin, request: HttpRequest, row: Any, names: Sequence[
     try:
         with transaction.atomic(using=database()):
             taken = take_theirs(row, remote, names)
-            words = _("Taken from Conversion: %s.") % one_line(", ".join(taken), TEXT_LENGTH)
+            words = _("Taken from Conversion: %s.") % _names(row, taken)
             modeladmin.log_change(request, row, words)
     except ValidationError as error:
         text = _("Nothing was taken: %s") % " ".join(error.messages)
@@ -190,9 +195,13 @@ def _take(modeladmin: RowAdmin, request: HttpRequest, row: Any, names: Sequence[
             if row.sync_status == Status.SYNCED
             else _("The next push changes there what was not taken: %s.")
         )
-        words = text % one_line(", ".join(left), TEXT_LENGTH)
+        words = text % _names(row, left)
         modeladmin.message_user(request, isolated(words), messages.INFO)
     return True
+
+
+def _names(row: Any, fields: Sequence[str]) -> str:
+    return one_line(", ".join(field_name(type(row), name) for name in fields), TEXT_LENGTH)
 
 
 def _take_opt_out(modeladmin: RowAdmin, request: HttpRequest, row: Contact) -> None:
@@ -243,7 +252,7 @@ def _is_left(field: Field) -> bool:
 def _compared(row: Any, field: Field) -> ComparedField:
     return ComparedField(
         key=field.name,
-        name=one_line(field.name, NAME_LENGTH),
+        name=field_name(type(row), field.name),
         ours=in_words(field.ours),
         theirs=in_words(field.theirs),
         words=str(STATES[field.state]),

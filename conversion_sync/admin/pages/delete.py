@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from conversion_sync.admin.badges import one_line
 from conversion_sync.conf import conf
 from conversion_sync.models.chunks import in_chunks
+from conversion_sync.status.numbers import grouped
 
 __all__ = ["Consequence", "delete_selected", "in_conversion", "summary"]
 
@@ -162,22 +163,22 @@ def in_conversion(rows: QuerySet[Any]) -> Iterator[Consequence]:
     total, known = rows.count(), rows.exclude(sent_key=None).count()
     if known and conf.delete_remote:
         words = ngettext(
-            "%d record in Conversion is deleted, too, with its history there.",
-            "%d records in Conversion are deleted, too, with their history there.",
+            "%s record in Conversion is deleted, too, with its history there.",
+            "%s records in Conversion are deleted, too, with their history there.",
             known,
         )
-        yield words % known, None
+        yield words % grouped(known), None
     elif known:
         words = ngettext(
-            "%d record in Conversion stays there: the setting DELETE_REMOTE is off.",
-            "%d records in Conversion stay there: the setting DELETE_REMOTE is off.",
+            "%s record in Conversion stays there: the setting DELETE_REMOTE is off.",
+            "%s records in Conversion stay there: the setting DELETE_REMOTE is off.",
             known,
         )
-        yield words % known, None
+        yield words % grouped(known), None
     if unknown := total - known:
         words = ngettext(
-            "%d was never sent: there is nothing of it to delete in Conversion.",
-            "%d were never sent: there is nothing of them to delete in Conversion.",
+            "%s was never sent: there is nothing of it to delete in Conversion.",
+            "%s were never sent: there is nothing of them to delete in Conversion.",
             unknown,
         )
-        yield words % unknown, None
+        yield words % grouped(unknown), None

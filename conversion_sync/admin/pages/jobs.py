@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from conversion_sync.admin.badges import Badge, one_line, render, said
 from conversion_sync.admin.bulk.texts import TEXTS, counted, left_alone
+from conversion_sync.admin.pages.names import field_name
 from conversion_sync.admin.site import address
 from conversion_sync.conf import conf
 from conversion_sync.models import BulkJob, Contact, Heartbeat, Subscription
@@ -180,7 +181,7 @@ def findings(job: BulkJob, site: AdminSite, unknown: Collection[int]) -> Iterato
             label=one_line(found["label"], NAMES_LENGTH),
             address=_address(job, found["pk"], site),
             badge=_badge(found),
-            words=_words(found, found["pk"] in unknown),
+            words=_words(job, found, found["pk"] in unknown),
         )
 
 
@@ -202,8 +203,8 @@ def _badge(found: Mapping[str, Any]) -> SafeString:
     )
 
 
-def _words(found: Mapping[str, Any], is_unknown: bool) -> str:
-    fields = one_line(", ".join(found["fields"]), NAMES_LENGTH)
+def _words(job: BulkJob, found: Mapping[str, Any], is_unknown: bool) -> str:
+    fields = one_line(", ".join(_field_names(job, found["fields"])), NAMES_LENGTH)
     if found["opt_out"]:
         known = _("We did not know.") if is_unknown else _("Taken: unsubscribed here, too.")
         return f"{known} {fields}".strip()
@@ -211,6 +212,14 @@ def _words(found: Mapping[str, Any], is_unknown: bool) -> str:
         why = said(found["message"], found["error"], NAMES_LENGTH)
         return f"{why} ({found['error']})"
     return fields
+
+
+def _field_names(job: BulkJob, names: Iterable[str]) -> Iterator[str]:
+    try:
+        model = apps.get_model(job.model)
+    except (LookupError, ValueError):
+        return iter(names)
+    return (field_name(model, name) for name in names)
 
 
 def untaken_opt_outs(job: BulkJob) -> dict[int, str]:

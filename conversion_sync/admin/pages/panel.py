@@ -16,6 +16,7 @@ from conversion_sync.admin import badges
 from conversion_sync.admin.forms.key_values import as_text
 from conversion_sync.admin.lists.buttons import Button, buttons
 from conversion_sync.admin.lists.waiting import follows
+from conversion_sync.admin.pages.names import field_name
 from conversion_sync.admin.site import address
 from conversion_sync.models import ApiCall, Status, SyncedModel
 from conversion_sync.models.record import Record
@@ -96,7 +97,9 @@ def _changes(row: SyncedModel) -> list[PushedField]:
     if not isinstance(row, Record) or row.sync_status == Status.SYNCED:
         return []
     return [
-        PushedField(in_words(change.name), in_words(change.before), in_words(change.after))
+        PushedField(
+            field_name(type(row), change.name), in_words(change.before), in_words(change.after)
+        )
         for change in next_push(row)
     ]
 
@@ -110,7 +113,8 @@ def _facts(row: SyncedModel, site: AdminSite) -> Iterator[tuple[str, Any]]:
     yield _("Last error"), _error(row)
     yield _("What to do"), _to_do(row)
     yield _("Last sync"), row.last_synced_at and times.exact(row.last_synced_at)
-    yield _("Last try"), row.last_attempt_at and times.exact(row.last_attempt_at)
+    tried = _("Sending since") if row.sync_status == Status.SENDING else _("Last try")
+    yield tried, row.last_attempt_at and times.exact(row.last_attempt_at)
     yield _("Last call"), _call(row, site)
     yield (
         _("Id in Conversion"),

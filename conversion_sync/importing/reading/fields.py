@@ -96,6 +96,11 @@ _STATUSES = {
     "neversubscribed": "",
     "notsubscribed": "",
     "nonsubscribed": "",
+    "abonniert": "SUBSCRIBED",
+    "abgemeldet": "UNSUBSCRIBED",
+    "ausstehend": "PENDING",
+    "nieabonniert": "",
+    "nichtabonniert": "",
 }
 
 

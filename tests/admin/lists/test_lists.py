@@ -16,6 +16,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     Wakeup,
 )
+from conversion_sync.status import times
 from conversion_sync.status.verdict import Tone, Verdict
 from conversion_sync.templatetags import conversion_verdict
 from tests.admin.conftest import BASE, state
@@ -126,6 +127,27 @@ def test_a_contact_says_that_it_waits_for_a_deletion_of_its_key(admin, contact):
     assert "same key, which failed" in admin.get(f"{BASE}/contact/").content.decode()
     state(deletion, sync_status="SYNCED")
     assert "Waiting to be sent" in admin.get(f"{BASE}/contact/").content.decode()
+
+
+def test_what_is_being_sent_says_since_when(admin, contact):
+    state(contact, sync_status="SENDING", last_attempt_at=timezone.now())
+    listed = admin.get(f"{BASE}/contact/").content.decode()
+    assert "Sending…" in listed
+    assert 'since <span class="cs-moment"' in listed
+    assert "last try" not in listed
+    assert "Sending since" in admin.get(f"{BASE}/contact/{contact.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize("name", ["subscriptionchange", "deletion", "apicall", "engagement"])
+def test_times_that_can_only_be_read_are_as_exact_as_those_of_the_panel(admin, name):
+    fill(1)
+    model = {**SYNCED, "apicall": ApiCall}[name]
+    row = model._default_manager.get()
+    at = {"apicall": "started_at", "engagement": "occurred_at"}.get(name, "created_at")
+    if name == "engagement":
+        state(row, sync_status="SYNCED", due_at=None)
+    page = admin.get(f"{BASE}/{name}/{row.pk}/change/").content.decode()
+    assert times.exact(getattr(row, at)) in page
 
 
 @pytest.mark.parametrize("name", SYNCED)

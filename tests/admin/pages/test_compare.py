@@ -39,8 +39,8 @@ def test_both_sides_are_shown_the_differences_first(admin, contact, there):
     answer = page(admin, contact)
     lines = answer.context["lines"]
     assert [(line.name, line.ours, line.theirs, line.words) for line in lines[:2]] == [
-        ("first_name", "Anna", "Ann", "Differs"),
-        ("title", "Boss", "", "Only here"),
+        ("First name", "Anna", "Ann", "Differs"),
+        ("Job title", "Boss", "", "Only here"),
     ]
     assert all(line.is_same for line in lines[2:])
     html = answer.content.decode()
@@ -68,12 +68,29 @@ def test_an_answer_that_is_cut_off_is_told_in_words(admin, contact, conversion):
 
 def test_theirs_is_taken_for_the_chosen_fields_alone(admin, contact, there):
     html = decide(admin, contact, "take", field=["first_name"]).content.decode()
-    assert "Taken from Conversion: first_name." in html
+    assert "Taken from Conversion: First name." in html
     contact.refresh_from_db()
     assert (contact.first_name, contact.title) == ("Ann", "Boss")
     assert contact.subscription_status == ""
-    assert "Left as they are, here and there: title." in html
+    assert "Left as they are, here and there: Job title." in html
     assert "Choose the fields" in decide(admin, contact, "take").content.decode()
+
+
+def test_only_what_would_change_something_is_offered(admin, contact, conversion):
+    push()
+    html = page(admin, contact).content.decode()
+    for words in ("Push ours", "Take theirs"):
+        assert words not in html
+    conversion.contacts[contact.key]["variables"]["plan"] = "pro"
+    html = page(admin, contact).content.decode()
+    assert "Push ours" not in html
+    assert html.count('name="field"') == 1
+    assert "Take theirs for the chosen fields" in html
+    contact.refresh_from_db()
+    contact.title = "Boss"
+    contact.save()
+    html = page(admin, contact).content.decode()
+    assert "Push ours" in html
 
 
 def test_what_a_row_can_not_have_is_not_taken(admin, contact, there, conversion):

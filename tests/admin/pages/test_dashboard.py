@@ -192,7 +192,7 @@ def test_what_is_tried_again_is_told_from_what_waits(admin):
         state(row, sync_status=status, last_error_code=code, attempts=1 if code else 0)
     found = cells(admin, "Contacts")
     assert found["Synced"] == ("1", f"{BASE}/contact/?status=synced")
-    assert found["Pending"] == ("1", f"{BASE}/contact/?status=waiting")
+    assert found["Waiting to be sent"] == ("1", f"{BASE}/contact/?status=waiting")
     assert found["Retrying"] == ("2", f"{BASE}/contact/?status=retrying")
     assert found["Failed"] == ("0", "")
     for count, address in found.values():
@@ -210,13 +210,13 @@ def test_what_is_too_much_to_be_counted_is_estimated(admin, monkeypatch, contact
 def test_counting_that_takes_long_is_not_done_for_each_look(admin, monkeypatch, contact):
     monkeypatch.setattr(recent, "SLOW", 0)
     monkeypatch.setattr(recent, "REST", 100_000)
-    assert cells(admin, "Contacts")["Pending"][0] == "1"
+    assert cells(admin, "Contacts")["Waiting to be sent"][0] == "1"
     Contact.objects.create(email="new@x.example")
     Gate().pause("mia")
-    assert cells(admin, "Contacts")["Pending"][0] == "1"
+    assert cells(admin, "Contacts")["Waiting to be sent"][0] == "1"
     assert "By mia, since" in page(admin)
     cache.clear()
-    assert cells(admin, "Contacts")["Pending"][0] == "2"
+    assert cells(admin, "Contacts")["Waiting to be sent"][0] == "2"
 
 
 def test_the_number_of_queries_does_not_grow(admin, contact):

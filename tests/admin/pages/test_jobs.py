@@ -219,7 +219,7 @@ def test_what_a_comparison_found_is_listed_opt_outs_first(staff, compared):
     shown, html = text(client, compared), page(client, compared)
     assert "3 rows differ, or could not be compared" in shown
     assert "Opted out in Conversion We did not know." in shown
-    assert "Differs first_name" in shown
+    assert "Differs First name" in shown
     assert "Not in Conversion" in shown
     assert "&lt;b&gt;Out" in html
     assert f"/contact/{Contact.objects.get(key=BOB).pk}/compare/" in html

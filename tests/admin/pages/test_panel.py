@@ -30,7 +30,7 @@ def test_it_shows_what_the_next_push_changes(admin, contact):
         change.name: change
         for change in admin.get(f"{BASE}/contact/{contact.pk}/change/").context["panel"].changes
     }
-    assert (changes["first_name"].known, changes["first_name"].becomes) == ("<b>Anna", "Ann")
+    assert (changes["First name"].known, changes["First name"].becomes) == ("<b>Anna", "Ann")
     assert (changes["old"].known, changes["old"].becomes) == ("1", "")
     assert "last_name" not in changes
     assert "&lt;b&gt;Anna" in html

@@ -24,7 +24,7 @@ __all__ = ["COLUMNS", "KindLine", "kind_line"]
 #: The columns, and the values of the lists' filter by status.
 COLUMNS = {
     "synced": gettext_lazy("Synced"),
-    "waiting": gettext_lazy("Pending"),
+    "waiting": gettext_lazy("Waiting to be sent"),
     "retrying": gettext_lazy("Retrying"),
     "sending": gettext_lazy("Sending"),
     "failed": gettext_lazy("Failed"),

@@ -18,6 +18,7 @@ from conversion_sync.admin.pages.import_export.kept_file import KeptFile
 from conversion_sync.importing import ENCODINGS, TABLES, Layout, UnusableFile
 from conversion_sync.importing.mappings import digest, remembered
 from conversion_sync.models import ColumnMapping
+from conversion_sync.status import times
 
 __all__ = ["AGAIN", "CONFIRM", "MAX_BYTES", "ConfirmForm", "UploadForm"]
 
@@ -108,6 +109,11 @@ class UploadForm(ImportForm):  # type: ignore[misc]  # it ships no types
                 self.mapping = mapping
         self._check_columns()
         return file
+
+    @property
+    def mapped_at(self) -> str:
+        """When somebody chose how the columns are read, as they are; blank where nobody did."""
+        return times.short(self.mapping.changed_at) if self.mapping else ""
 
     def _kept(self) -> Any:
         """A file that is here, read as is said now."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -19,6 +18,7 @@ from conversion_sync.api.canonical import same
 from conversion_sync.importing import Change, Layout, Outcome, Report, Result
 from conversion_sync.importing.inspection import Spoiled
 from conversion_sync.importing.notices import of_file, of_withheld
+from conversion_sync.status.numbers import grouped
 
 __all__ = ["Difference", "Review", "ReviewedLine"]
 
@@ -150,14 +150,14 @@ class Review:
         """How many lines came to what, in words."""
         numbers = self.report.counts
         words = [
-            words % number_format(numbers[result], force_grouping=True)
+            words % grouped(numbers[result])
             for result, words in COUNTS.items()
             if numbers[result] or result is not Result.BAD
         ]
         if stay := self.report.stay_unsubscribed:
-            words.append(_("%s left unsubscribed") % number_format(stay, force_grouping=True))
+            words.append(_("%s left unsubscribed") % grouped(stay))
         if taken := self.report.opt_outs_taken:
-            number = number_format(taken, force_grouping=True)
+            number = grouped(taken)
             one, several = (
                 "%s of the bad lines brings an opt-out, which is entered",
                 "%s of the bad lines bring opt-outs, which are entered",
@@ -170,7 +170,7 @@ class Review:
         lines = (_("line %d: ") % line.number + line.message for line in self.bad[:most])
         words = [one_line(line, VALUE_LENGTH).removesuffix(".") for line in lines]
         if self.bad_count > most:
-            words.append(_("and %d more") % (self.bad_count - most))
+            words.append(_("and %s more") % grouped(self.bad_count - most))
         return "; ".join(words) + "."
 
     def lines(self) -> list[ReviewedLine]:
