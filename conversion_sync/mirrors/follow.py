@@ -105,9 +105,7 @@ class _Making:
             self._field(model, relation.field.name)
             parent = relation.field.related_model
             self._parents[model].add(Parent(relation.field.name, label_of(parent)))
-            if not is_last:
-                # What belongs to it marks it.
-                self._concern(model, Concern(declared.label, step.lookup))
+            self._concern(model, Concern(declared.label, step.lookup), is_told=is_last)
         else:
             self._generic_relation(declared, step, is_last=is_last)
 
@@ -121,11 +119,18 @@ class _Making:
             self._field(belonging, name)
         if not is_back:
             self._parents[model].add(Parent(columns[0], label_of(step.origin), columns[1]))
-        if is_back or not is_last:
-            self._concern(model, Concern(declared.label, step.lookup))
+        is_told = is_last and not is_back
+        self._concern(model, Concern(declared.label, step.lookup), is_told=is_told)
 
-    def _concern(self, model: Model, concern: Concern) -> None:
-        for each, lookup in [(model, concern.lookup), *_inherited(model, concern.lookup)]:
+    def _concern(self, model: Model, concern: Concern, *, is_told: bool = False) -> None:
+        """A mirror reads a model, and what that inherits.
+
+        Args:
+            is_told: the model's own rows mark what they belong to; what they inherit has rows
+                that know nothing of it.
+        """
+        reading = [] if is_told else [(model, concern.lookup)]
+        for each, lookup in [*reading, *_inherited(model, concern.lookup)]:
             found = Concern(concern.mirror, lookup, concern.left)
             concerns = self.table.concerns[label_of(each)]
             if found not in concerns:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import enum
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 __all__ = [
     "Concern",
@@ -162,6 +165,16 @@ def text_of(column: Any, value: Any) -> str:
 
 def _read(column: Any, value: Any) -> Any:
     try:
-        return column.to_python(value)
+        return _as_stored(column, column.to_python(value))
     except Exception:  # what it is, is for the site's own field to say: a mark is left as it was
         return value
+
+
+def _as_stored(column: Any, value: Any) -> Any:
+    """What databases give back in one spelling: ``1.5`` as ``1.50``, noon in Oslo as 11:00 UTC."""
+    if isinstance(value, decimal.Decimal):
+        column = column.target_field if column.is_relation else column
+        return value.quantize(decimal.Decimal(1).scaleb(-column.decimal_places))
+    if isinstance(value, datetime.datetime) and timezone.is_aware(value):
+        return value.astimezone(datetime.UTC)
+    return value

@@ -14,6 +14,7 @@ from tests.mirrors.kit import contacts, marks, render
 from tests.mirrors.shop.models import (
     Account,
     Agent,
+    Apprentice,
     Clerk,
     Deal,
     KnownAgent,
@@ -251,3 +252,21 @@ def test_a_fixture_of_an_heir_marks_nothing_that_there_is_not(mirror):
     render()
     assert [each.source for each in MirrorLink.objects.all()] == [str(ann.number)]
     assert [*contacts()] == [f"{ann.number}@accounts.example"]
+
+
+class TeamMirror(mirrors.Mirror[Tag]):
+    email = F("name")
+    variables = {"people": F("apprentices__email")}  # noqa: RUF012
+
+
+def test_what_the_end_of_a_reverse_path_inherits_is_followed(mirror):
+    mirror("contact", Tag, TeamMirror)
+    tag = Tag.objects.create(name="t@x.example")
+    apprentice = Apprentice.objects.create(email="a@x.example", tag=tag)
+    render()
+    assert contacts()["t@x.example"].custom_variables["people"] == ["a@x.example"]
+    parent = Person.objects.get(pk=apprentice.pk)
+    parent.email = "b@x.example"
+    parent.save()
+    render()
+    assert contacts()["t@x.example"].custom_variables["people"] == ["b@x.example"]

@@ -223,3 +223,37 @@ class Deal(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class Price(models.Model):
+    """A primary key that is written in many ways."""
+
+    amount = models.DecimalField(max_digits=9, decimal_places=3, primary_key=True)
+    email: models.CharField[Any, Any] = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return str(self.amount)
+
+
+class Moment(models.Model):
+    """As well."""
+
+    at = models.DateTimeField(primary_key=True)
+    email: models.CharField[Any, Any] = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return str(self.at)
+
+
+class Bid(models.Model):
+    """Belongs to one of these."""
+
+    price = models.ForeignKey(Price, models.CASCADE, related_name="bids")
+    name: models.CharField[Any, Any] = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class Apprentice(Person):
+    tag = models.ForeignKey(Tag, models.CASCADE, related_name="apprentices")

@@ -1,0 +1,60 @@
+"""Primary keys of all types, however they are written: one source has one link."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db.models import F
+
+from conversion_sync import mirrors
+from conversion_sync.mirrors import explain
+from conversion_sync.mirrors.backfill import Backfill
+from conversion_sync.models import MirrorLink
+from tests.mirrors.kit import contacts, render
+from tests.mirrors.shop.models import Bid, Moment, Price
+
+pytestmark = pytest.mark.django_db
+
+
+class PriceMirror(mirrors.Mirror[Price]):
+    email = F("email")
+    variables = {"bids": F("bids__name")}  # noqa: RUF012
+    on_exit = mirrors.DELETE
+
+
+class MomentMirror(mirrors.Mirror[Moment]):
+    email = F("email")
+    on_exit = mirrors.DELETE
+
+
+TOKYO = datetime.datetime(2026, 5, 1, 8, 30, tzinfo=ZoneInfo("Asia/Tokyo"))
+
+
+@pytest.mark.parametrize(
+    ("model", "cls", "key"),
+    [(Price, PriceMirror, Decimal("1.5")), (Price, PriceMirror, 7), (Moment, MomentMirror, TOKYO)],
+)
+def test_a_key_that_memory_and_database_spell_differently(mirror, model, cls, key):
+    declared = mirror("contact", model, cls)
+    source = model.objects.create(pk=key, email="ann@x.example")
+    render()
+    for _ in Backfill("default", declared).run():
+        pass
+    assert MirrorLink.objects.get().state == "mirrored"
+    [found] = explain(source)
+    assert found.row == contacts()["ann@x.example"]
+    source.delete()
+    render()
+    assert contacts() == {}
+
+
+def test_what_belongs_to_it_marks_it(mirror):
+    mirror("contact", Price, PriceMirror)
+    price = Price.objects.create(pk=Decimal("1.5"), email="ann@x.example")
+    Bid.objects.create(price=price, name="high")
+    render()
+    assert contacts()["ann@x.example"].custom_variables["bids"] == ["high"]
+    assert MirrorLink.objects.count() == 1
