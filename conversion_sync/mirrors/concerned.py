@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from django.db import models
+from django.db import models, router
 from django.db.models import Q, QuerySet
 
 from conversion_sync.mirrors.declaration import Declared
@@ -39,7 +39,7 @@ def concerned_by(mark: MirrorMark) -> Iterator[tuple[Declared, str]]:
     else:
         pairs = [(each.mirror, each.lookup) for each in table().concerns.get(mark.model, ())]
     for label, lookup in pairs:
-        if (declared := registry.get(label)) is not None:
+        if (declared := registry.get(label)) is not None and not declared.broken:
             yield declared, lookup
 
 
@@ -54,7 +54,7 @@ def sources_of(
     wanted = defaultdict[Declared, dict[str, Any]](dict)
     for (declared, lookup, what), texts in by_concern.items():
         if not lookup and what != What.HANDED:
-            pks = _primary_keys(declared.model, texts)
+            pks = _as_stored(declared.model, _primary_keys(declared.model, texts))
         else:
             pks = _led_to(using, declared, lookup, what, texts)
         if len(pks) > SOURCES:
@@ -66,6 +66,17 @@ def sources_of(
 def _primary_keys(model: type[models.Model], texts: Collection[str]) -> list[Any]:
     primary_key: Any = model._meta.pk
     return [primary_key.to_python(text) for text in dict.fromkeys(texts)]
+
+
+def _as_stored(model: type[models.Model], pks: list[Any]) -> list[Any]:
+    """These primary keys, and those of rows that the database takes for the same.
+
+    To many a collation ``A1`` is ``a1``: a row of that key is saved by either.
+    """
+    if not any(isinstance(pk, str) for pk in pks):
+        return pks
+    rows = model._base_manager.using(router.db_for_write(model)).filter(pk__in=pks)
+    return [*dict.fromkeys([*rows.values_list("pk", flat=True), *pks])]
 
 
 def _led_to(

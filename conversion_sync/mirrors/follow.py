@@ -29,6 +29,10 @@ from conversion_sync.mirrors.table import (
 __all__ = ["depended_on", "read_paths", "table_of"]
 
 
+class NotFollowedError(ValueError):
+    """A model, or a relation, whose rows can't be told by one value; the message says so."""
+
+
 def read_paths(declared: Declared) -> Iterator[str]:
     """The paths of a mirror's expressions, and those of its condition."""
     for value in [*dict(declared.words()).values(), declared.include]:
@@ -50,6 +54,8 @@ def table_of(mirrors: Iterable[Declared]) -> Table:
     for each in mirrors:
         try:
             made.add(each)
+        except NotFollowedError as error:
+            each.broken = str(error)
         except Exception as error:  # the site's code: no reason not to start, and a check says it
             each.broken = f"{type(error).__name__}: {error}"
     return made.finished()
@@ -87,6 +93,7 @@ class _Making:
 
     def _relation(self, declared: Declared, step: PathStep, *, is_last: bool) -> None:
         relation, model = step.field, _concrete(step.model)
+        _see_columns(step)
         if relation.many_to_many:
             sides = [*_sides(relation)]
             through = (relation.field if relation.auto_created else relation).remote_field.through
@@ -130,6 +137,8 @@ class _Making:
                 that know nothing of it.
         """
         reading = [] if is_told else [(model, concern.lookup)]
+        if reading:
+            _see_key(model)
         for each, lookup in [*reading, *_inherited(model, concern.lookup)]:
             found = Concern(concern.mirror, lookup, concern.left)
             concerns = self.table.concerns[label_of(each)]
@@ -174,6 +183,28 @@ class _Making:
     @staticmethod
     def _of(model: Model, among: Mapping[Model, Any]) -> list[Model]:
         return [each for each in among if issubclass(_concrete(model), each)]
+
+
+def _see_key(model: Model) -> None:
+    """Raises NotFollowedError: no text tells a row of this model from others."""
+    column: Any = model._meta.pk
+    while column.is_relation:
+        column = column.target_field
+    if isinstance(column, models.CompositePrimaryKey):
+        raise NotFollowedError(f"{model._meta.label} has a primary key of several columns.")
+    if isinstance(column, models.BinaryField):
+        raise NotFollowedError(f"{model._meta.label} has a binary primary key.")
+
+
+def _see_columns(step: PathStep) -> None:
+    """Raises NotFollowedError: the relation is made of several columns."""
+    relation = getattr(step.field, "field", step.field)
+    is_one_of_djangos = hasattr(relation, "object_id_field_name") or relation.many_to_many
+    if not is_one_of_djangos and not isinstance(relation, models.ForeignKey):
+        raise NotFollowedError(
+            f"{step.lookup} is a relation of several columns: read it in a function, whose "
+            "depends_on names paths of foreign keys."
+        )
 
 
 def _sides(relation: Any) -> Iterator[Side]:

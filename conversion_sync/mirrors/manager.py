@@ -111,11 +111,9 @@ def _locked(rows: models.QuerySet[Any]) -> Sequence[Any]:
 
 def _keys(model: type[models.Model]) -> set[str]:
     """The names of the columns by which rows of a model are known."""
-    keys = [
-        field
-        for field in model._meta.concrete_fields
-        if field.primary_key or (field.remote_field and field.remote_field.parent_link)
-    ]
+    opts: Any = model._meta
+    links = [each for each in opts.parents.values() if each is not None]
+    keys = [*opts.pk_fields, *links, *(each._meta.pk for each in opts.all_parents)]
     return {"pk", *(field.name for field in keys), *(field.attname for field in keys)}
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from django.db.models import F
 
 from conversion_sync import mirrors
@@ -14,7 +15,7 @@ from conversion_sync.mirrors import explain
 from conversion_sync.mirrors.backfill import Backfill
 from conversion_sync.models import MirrorLink
 from tests.mirrors.kit import contacts, render
-from tests.mirrors.shop.models import Bid, Moment, Price
+from tests.mirrors.shop.models import Bid, Moment, Order, Price, Seat
 
 pytestmark = pytest.mark.django_db
 
@@ -58,3 +59,43 @@ def test_what_belongs_to_it_marks_it(mirror):
     render()
     assert contacts()["ann@x.example"].custom_variables["bids"] == ["high"]
     assert MirrorLink.objects.count() == 1
+
+
+class OrderMirror(mirrors.Mirror[Order]):
+    email = F("status")
+    variables = {"seats": F("seats__email")}  # noqa: RUF012
+
+
+def test_what_belongs_to_it_may_have_a_key_of_several_columns(mirror):
+    mirror("contact", Order, OrderMirror)
+    order = Order.objects.create(number="a", status="a@x.example")
+    other = Order.objects.create(number="b", status="b@x.example")
+    render()
+    seat = Seat.objects.create(order=order, number=1, email="one")
+    Seat.marked.bulk_create([Seat(order=order, number=2, email="two")])
+    render()
+    assert seats() == {"a@x.example": ["one", "two"], "b@x.example": []}
+    seat.email = "eins"
+    seat.save()
+    Seat.marked.filter(number=2).update(email="zwei")
+    render()
+    assert seats() == {"a@x.example": ["eins", "zwei"], "b@x.example": []}
+    Seat.marked.filter(number=2).update(order=other)
+    seat.delete()
+    render()
+    assert seats() == {"a@x.example": [], "b@x.example": ["zwei"]}
+
+
+def seats():
+    return {key: row.custom_variables["seats"] for key, row in contacts().items()}
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="no such collation by default")
+def test_a_key_that_the_database_takes_for_another(mirror):
+    mirror("contact", Order, OrderMirror)
+    Order.objects.create(number="abc", status="a@x.example")
+    render()
+    Order(number="ABC", status="b@x.example").save()
+    render()
+    assert Order.objects.count() == 1
+    assert [*contacts()] == ["b@x.example"]

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from conversion_sync import mirrors
 from conversion_sync.mirrors.checks import check_mirrors
 from tests.mirrors.kit import link, render
-from tests.mirrors.shop.models import Customer, Employer, Order
+from tests.mirrors.shop.models import Customer, Employer, Order, Print, Seat
 
 
 def found(mirror, kind, model, cls):
@@ -144,3 +144,24 @@ def test_two_that_would_enter_one_order_are_said(mirror):
 
     mirror("engagement", Order, Placed)
     assert "E041" in found(mirror, "engagement", Order, Paid)
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "words"),
+    [
+        (Seat, "email", "shop.Seat has a primary key of several columns."),
+        (Print, "email", "shop.Print has a binary primary key."),
+        (Order, "seats__prints__email", "shop.Seat has a primary key of several columns."),
+        (Order, "lines__order__seats__prints__email", "shop.Seat has a primary key of several"),
+    ],
+)
+def test_what_no_text_tells_from_others_is_a_check_in_words(mirror, model, path, words):
+    class Odd(mirrors.Mirror[Order]):
+        email = F(path)
+
+    said = found(mirror, "contact", model, Odd)
+    assert [*said] == ["E030"]
+    assert words in said["E030"]
+    order = Order.objects.create(number="1")
+    Seat.objects.create(order=order, number=1, email="a@x.example")
+    render()

@@ -257,3 +257,40 @@ class Bid(models.Model):
 
 class Apprentice(Person):
     tag = models.ForeignKey(Tag, models.CASCADE, related_name="apprentices")
+
+
+class Seat(models.Model):
+    """A primary key of several columns."""
+
+    pk: Any = models.CompositePrimaryKey("order", "number")
+    order = models.ForeignKey(Order, models.CASCADE, related_name="seats")
+    number = models.IntegerField()
+    email: models.CharField[Any, Any] = models.CharField(max_length=200)
+
+    objects: ClassVar[Any] = models.Manager()
+    marked: ClassVar[Any] = mirrors.MirroredManager()
+
+    def __str__(self) -> str:
+        return str(self.email)
+
+
+class Print(models.Model):
+    """A binary one, and a relation by several columns."""
+
+    digest = models.BinaryField(primary_key=True, max_length=20)
+    email: models.CharField[Any, Any] = models.CharField(max_length=200)
+    order_number: models.CharField[Any, Any] = models.CharField(max_length=20)
+    seat_number = models.IntegerField()
+    seat: Any = models.ForeignObject(
+        Seat,
+        models.DO_NOTHING,
+        from_fields=("order_number", "seat_number"),
+        to_fields=("order", "number"),
+        related_name="prints",
+    )
+
+    class Meta:
+        managed = False
+
+    def __str__(self) -> str:
+        return str(self.email)
