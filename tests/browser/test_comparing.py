@@ -32,7 +32,7 @@ def test_theirs_is_taken_for_the_chosen_field_alone(page: Page, box: Sandbox, an
     expect(line).to_contain_text("Differs")
     page.get_by_label("Take Job title from Conversion").check()
     page.get_by_role("button", name="Take theirs for the chosen fields").click()
-    expect(page.get_by_text("Taken from Conversion: title.")).to_be_visible()
+    expect(page.get_by_text("Taken from Conversion: Job title.")).to_be_visible()
     expect(page.get_by_label("Job title")).to_have_value("Head of Purchasing")
     expect(page.get_by_label("First name")).to_have_value("Ann")
     has_arrived(page)
