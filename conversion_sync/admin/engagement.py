@@ -82,13 +82,16 @@ class EngagementAdmin(SyncedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """As the base; data that a mirror maps are shown for reading."""
-        if "data" not in read_only(obj):
-            return super().get_fieldsets(request, obj)
-        return self.view_fieldsets
+        mapped, found = read_only(obj), super().get_fieldsets(request, obj)
+        if "data" not in mapped or not self.may_edit(request, obj):
+            return found
+        # When it occurred, staff enter where no mirror does.
+        event = (self.view_fieldsets if "occurred_at" in mapped else self.edit_fieldsets)[0]
+        return (event, *self.view_fieldsets[1:])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
-        return fields if "data" not in fields else (*fields, "details")
+        return fields if "data" not in fields else (*fields, "details", "occurred")
 
     @admin.display(description=_("occurred at"))
     def occurred(self, engagement: Engagement) -> str:

@@ -235,6 +235,18 @@ def test_a_mirrored_engagement_is_read_only_and_leads_to_its_source(mirror, ann,
     assert row.occurred_at.day == 31
 
 
+def test_when_a_mirrored_engagement_occurred_is_read_only_where_it_is_mapped(
+    mirror, ann, admin_client
+):
+    class Dated(OrderMirror):
+        occurred_at = F("placed_at")
+
+    _order, address = engagement_of(mirror, ann, Dated)
+    answer = admin_client.get(address)
+    assert "occurred at" in text(answer).lower()
+    assert {*answer.context["adminform"].form.fields} == set()
+
+
 def test_data_that_no_mirror_maps_are_staffs_own(mirror, ann, admin_client):
     _order, address = engagement_of(mirror, ann, BareMirror)
     answer = admin_client.get(address)
