@@ -226,7 +226,10 @@ def test_killed_at_random_the_remote_ends_as_the_local(
     log = tmp_path / "qcluster.log"
     with Clusters(count, environment(box), log, command) as clusters:
         next_kill, next_sweep, end = begun + 4, 0.0, begun + KILLS * 10
-        while (kills := clusters.killed.total()) < KILLS and time.monotonic() < end:
+        while time.monotonic() < end:
+            kills = clusters.killed.total()
+            if kills >= KILLS and world.out_there:
+                break
             clusters.supervise()
             world.act()
             if time.monotonic() >= next_sweep:
