@@ -80,7 +80,10 @@ def test_nothing_of_a_comparison_is_out_of_sight(page: Page, box: Sandbox):
 
 def test_nothing_of_the_review_of_a_file_is_out_of_sight(page: Page, box: Sandbox):
     name = "long" * 30
-    lines = f"email,title,{name}\n{hard.LONG},{'Boss ' * 30},{'x' * 300}\nnobody{'y' * 300},,\n"
+    lines = (
+        f"email,title,subscription_status,{name}\n{hard.LONG},{'Boss ' * 30},,{'x' * 300}\n"
+        f"nobody{'y' * 300},,unsubscribed,\n"
+    )
     page.goto("contact/import/")
     page.get_by_label("File:").set_input_files(
         {"name": "people.csv", "mimeType": "text/csv", "buffer": lines.encode()}
@@ -89,6 +92,11 @@ def test_nothing_of_the_review_of_a_file_is_out_of_sight(page: Page, box: Sandbo
     expect(page.get_by_text("What would change")).to_be_visible()
     found = hidden(page)
     assert not found, "\n".join(found)
+    # As cards: all begins at one edge, and what is blank has no name, either.
+    cells = page.locator("[aria-labelledby=cs-bad-lines] :is(th, td)[data-name]:visible").all()
+    assert cells
+    assert all(cell.inner_text() for cell in cells)
+    assert {cell.evaluate("e => getComputedStyle(e).textAlign") for cell in cells} == {"start"}
 
 
 def test_what_is_said_of_a_field_stands_below_it(page: Page, box: Sandbox):
