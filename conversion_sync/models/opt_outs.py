@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
-from conversion_sync.models.erased import trace
+from conversion_sync.models.erased import PREFIX, trace
 
 __all__ = ["by_person", "standing_opt_out"]
 
@@ -38,9 +38,12 @@ def by_person(
     for change in log:
         of_contacts[change.contact_id][change.pk] = change
         of_addresses[change.address][change.pk] = change
+    is_any_erased = any(address.startswith(PREFIX) for address in of_addresses)
 
     def of(contact: int | None, address: str) -> list[C]:
-        both = of_addresses.get(address, {}) | of_addresses.get(trace(address), {})
+        both = of_addresses.get(address, {})
+        if is_any_erased:
+            both = both | of_addresses.get(trace(address), {})
         if contact is not None:
             both = both | of_contacts.get(contact, {})
         return [both[pk] for pk in sorted(both, reverse=True)]
@@ -56,10 +59,9 @@ def standing_opt_out(
 ) -> C | None:
     """The opt-out that stands for a person, of whose changes these are all."""
     person_lifted = address_lifted = False
-    addresses = (address, trace(address))
     for change in newest_first:
         person = contact is not None and change.contact_id == contact
-        here = change.address in addresses
+        here = change.address in (address, trace(address))
         if not (person or here) or (limit is not None and change.pk >= limit):
             continue
         if change.is_opt_out:

@@ -181,10 +181,15 @@ class Record(SyncedModel):
                 return False
         return rows.filter(key=key).exclude(pk=self.pk).exists()
 
+    @classmethod
+    def wanted_key_of(cls, row: Any) -> str:
+        """The ``wanted_key`` of what has the columns of a row, and need not be an instance."""
+        return str(cls.normal_key(getattr(row, cls.KEY)) if row.key is None else row.key)
+
     @property
     def wanted_key(self) -> str:
         """Its key, or the one that it would have if no other row held it."""
-        return str(self.normal_key(getattr(self, self.KEY)) if self.key is None else self.key)
+        return self.wanted_key_of(self)
 
     @property
     def remote_is_known(self) -> bool:

@@ -97,7 +97,7 @@ class SubscriptionChange(SyncedModel):
 
     STATE = (*SyncedModel.STATE, "may_have_arrived_at")
     # It happened once: whatever is noted on it later, it is not sent again.
-    SETTLED_BY = (*SyncedModel.SETTLED_BY, "contact", "status")
+    SETTLED_BY = (*SyncedModel.SETTLED_BY, "contact_id", "status")
     QUIET = SyncedModel.QUIET | {
         "contact_id",
         "address",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from django.db.models import Q
 
@@ -35,15 +36,18 @@ NEEDED = (
 )
 
 
-def opt_outs_again(using: str, contacts: Sequence[Contact]) -> dict[int, SubscriptionChange]:
+def opt_outs_again(using: str, contacts: Sequence[Any]) -> dict[int, SubscriptionChange]:
     """The opt-outs that stand of these locked contacts, to be entered again; not saved.
 
     Who has one that was not sent yet needs no other.
 
+    Args:
+        contacts: with the columns that are read here, instances or not.
+
     Returns:
         By the primary keys of the contacts.
     """
-    people = [(contact.pk, contact.wanted_key) for contact in contacts]
+    people = [(contact.pk, Contact.wanted_key_of(contact)) for contact in contacts]
     standing = SubscriptionChange.standing_opt_outs(using, people)
     found = [
         (contact, opt_out)
@@ -56,20 +60,20 @@ def opt_outs_again(using: str, contacts: Sequence[Contact]) -> dict[int, Subscri
     return {
         contact.pk: opt_out.again(
             contact_id=contact.pk,
-            address=contact.wanted_key,
+            address=Contact.wanted_key_of(contact),
             previous_status=contact.subscription_status,
         )
         for contact, opt_out in found
-        if contact.pk not in own and contact.wanted_key not in of_addresses
+        if contact.pk not in own and Contact.wanted_key_of(contact) not in of_addresses
     }
 
 
-def _unsent(using: str, contacts: Sequence[Contact]) -> tuple[set[int], set[str]]:
+def _unsent(using: str, contacts: Sequence[Any]) -> tuple[set[int], set[str]]:
     """The contacts that have an opt-out which was not sent yet, and the addresses."""
     log = SubscriptionChange.objects.using(using).opt_outs()
     unsent = log.filter(sync_status=Status.PENDING, claim=None)
     own = unsent.filter(contact__in=[contact.pk for contact in contacts])
-    keys = [contact.wanted_key for contact in contacts]
+    keys = [Contact.wanted_key_of(contact) for contact in contacts]
     of_addresses = unsent.filter(contact=None, address__in=keys)
     return (
         {*own.values_list("contact", flat=True)},

@@ -103,7 +103,7 @@ def _settle_unlocked(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
     with short_transaction(claim.using):
         rows = claim.table().filter(among(outcomes), claim=claim.token)
         # Only what is looked at: what a row says may have become such that it can't be loaded.
-        needed = rows.order_by("pk").only("pk", *claim.model.SETTLED_BY)
+        needed = rows.order_by("pk").values_list("pk", *claim.model.SETTLED_BY, named=True)
         locked = list(locking(needed, skip_locked=True))
         stale = set[int]()
         if issubclass(claim.model, SubscriptionChange):
@@ -133,7 +133,7 @@ def _with_free_contacts(
     """
     lifted, held = set[int](), set[int]()
     for row in changes:
-        if row.contact_id and not row.is_opt_out:
+        if row.contact_id and row.status != OUT:
             arrived_there = outcomes[row.pk].decision is Decision.SYNCED
             (lifted if arrived_there else held).add(row.contact_id)
     if not lifted and not held:
