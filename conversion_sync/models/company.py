@@ -22,10 +22,16 @@ from conversion_sync.models.fields import (
     WebAddressField,
 )
 from conversion_sync.models.moving import move
+from conversion_sync.models.priority import (
+    has_none_to_prioritize,
+    in_background,
+    prioritize_deletions,
+)
 from conversion_sync.models.querysets import RecordManager
 from conversion_sync.models.record import Record
 from conversion_sync.models.state import PERSON
 from conversion_sync.models.synced import RIGHTS, Proof
+from conversion_sync.models.tombstones import leave_for_deleted
 from conversion_sync.models.validators import name_clash, validate_domain, validate_json_object
 
 __all__ = ["Company"]
@@ -125,12 +131,12 @@ class Company(Record):
     @classmethod
     def _entailing(cls, using: str, priority: int, key: str) -> Sequence[models.QuerySet[Any]]:
 
-        deletions = Deletion.in_background(using, Deletion.Kind.COMPANY, [key])
+        deletions = in_background(using, Deletion.Kind.COMPANY, [key])
         return [*([deletions] if priority == PERSON else [])]
 
     @classmethod
     def _usual(cls, using: str, priority: int) -> models.Q:
-        return Deletion.has_none_to_prioritize(using, Deletion.Kind.COMPANY, priority)
+        return has_none_to_prioritize(using, Deletion.Kind.COMPANY, priority)
 
     @classmethod
     def _moved(cls, using: str, changes: Sequence[RowChange]) -> None:
@@ -151,12 +157,12 @@ class Company(Record):
         super()._changed(using, changes)
         if not attribution().bulk:
             keys = [change.after["key"] for change in changes]
-            Deletion.prioritize(using, Deletion.Kind.COMPANY, keys)
+            prioritize_deletions(using, Deletion.Kind.COMPANY, keys)
 
     @classmethod
     def _inserted(cls, using: str, rows: Sequence[Self]) -> None:
         if not attribution().bulk:
-            Deletion.prioritize(using, Deletion.Kind.COMPANY, [row.key for row in rows])
+            prioritize_deletions(using, Deletion.Kind.COMPANY, [row.key for row in rows])
 
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
@@ -164,4 +170,4 @@ class Company(Record):
         # SET_NULL passes the managers by: done here, it marks the contacts.
         contacts = apps.get_model("conversion_sync", "Contact").objects.using(using)
         contacts.filter(company__in=[row["pk"] for row in before]).mark(company=None)
-        Deletion.leave_for_deleted(using, Deletion.Kind.COMPANY, before)
+        leave_for_deleted(using, Deletion.Kind.COMPANY, before)

@@ -37,12 +37,18 @@ from conversion_sync.models.leaving import (
     supersede_wishes,
 )
 from conversion_sync.models.moving import move
+from conversion_sync.models.priority import (
+    has_none_to_prioritize,
+    in_background,
+    prioritize_deletions,
+)
 from conversion_sync.models.querysets import RecordManager
 from conversion_sync.models.record import Record
 from conversion_sync.models.state import PERSON
 from conversion_sync.models.subscription import OUT, Subscription
 from conversion_sync.models.subscription_change import SubscriptionChange
 from conversion_sync.models.synced import RIGHTS, Proof
+from conversion_sync.models.tombstones import leave_for_deleted
 from conversion_sync.models.validators import name_clash, validate_json_object
 
 __all__ = ["Contact"]
@@ -237,12 +243,12 @@ class Contact(Record):
     def _entailing(cls, using: str, priority: int, key: str) -> Sequence[models.QuerySet[Any]]:
         known = (key, trace(key))
         log = SubscriptionChange.objects.using(using).filter(address__in=known).order_by()
-        deletions = Deletion.in_background(using, Deletion.Kind.CONTACT, [key])
+        deletions = in_background(using, Deletion.Kind.CONTACT, [key])
         return [log, *([deletions] if priority == PERSON else [])]
 
     @classmethod
     def _usual(cls, using: str, priority: int) -> models.Q:
-        return Deletion.has_none_to_prioritize(using, Deletion.Kind.CONTACT, priority)
+        return has_none_to_prioritize(using, Deletion.Kind.CONTACT, priority)
 
     @classmethod
     def _moved(cls, using: str, changes: Sequence[RowChange]) -> None:
@@ -280,7 +286,7 @@ class Contact(Record):
         )
         if not attribution().bulk:
             keys = [cls.normal_key(change.after["email"]) for change in changes]
-            Deletion.prioritize(using, Deletion.Kind.CONTACT, keys)
+            prioritize_deletions(using, Deletion.Kind.CONTACT, keys)
 
     @classmethod
     def _inserted(cls, using: str, rows: Sequence[Self]) -> None:
@@ -301,7 +307,7 @@ class Contact(Record):
         )
         cls._show_standing(using, rows)
         if not attribution().bulk:
-            Deletion.prioritize(using, Deletion.Kind.CONTACT, [row.wanted_key for row in rows])
+            prioritize_deletions(using, Deletion.Kind.CONTACT, [row.wanted_key for row in rows])
 
     @classmethod
     def _show_standing(cls, using: str, rows: Sequence[Self]) -> None:
@@ -338,7 +344,7 @@ class Contact(Record):
         keys = {row["pk"]: row["key"] or cls.normal_key(row["email"]) for row in before}
         rows = [row | {"key": keys[row["pk"]]} for row in before]
         enter_opt_outs_of_column(using, rows, deleting=True)
-        Deletion.leave_for_deleted(using, Deletion.Kind.CONTACT, before)
+        leave_for_deleted(using, Deletion.Kind.CONTACT, before)
         if not conf.delete_remote:
             stay_opted_out(using, before)
         supersede_wishes(using, [row["pk"] for row in before])

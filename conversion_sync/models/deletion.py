@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.conf import conf
-from conversion_sync.models.attribution import attribution
 from conversion_sync.models.erased import tokens
 from conversion_sync.models.fields import KeyField, LineField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import urgency
 from conversion_sync.models.querysets import SyncedQuerySet
-from conversion_sync.models.state import BULK, PERSON, Status
 from conversion_sync.models.synced import RIGHTS, SyncedModel
 
 __all__ = ["Deletion", "DeletionQuerySet"]
@@ -152,87 +149,6 @@ class Deletion(SyncedModel):
             yield _objects("subscriptionchange", using).filter(contact__in=successors)
 
     @classmethod
-    def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
-        for rows in cls.held_up(using, before):
-            rows.look_again()
-
-    @classmethod
-    def leave_for_deleted(cls, using: str, kind: Kind, rows: Iterable[dict[str, Any]]) -> None:
-        """Leave a deletion of each locked row that may be in Conversion, and is deleted here."""
-        if conf.delete_remote:
-            # What was sent for a row without a key may be the record of the row that holds it.
-            held = [row for row in rows if row["key"] is not None]
-            cls._leave(using, kind, [row for row in held if row["sent_key"]])
-
-    @classmethod
-    def leave_for_changed_key(
-        cls, using: str, kind: Kind, row: Mapping[str, Any], known: Mapping[str, Any]
-    ) -> None:
-        """Leave a deletion of the old key of a locked row that may be in Conversion.
-
-        With ``DELETE_CHANGED_KEYS`` off, that of a contact only asks for the opt-out there.
-
-        Args:
-            known: what the row forgets of it, by column, and its ``pk``.
-        """
-        is_contact = kind == cls.Kind.CONTACT
-        if not row["sent_key"] or row["key"] is None:
-            return
-        if conf.delete_changed_keys or is_contact:
-            cls._leave(
-                using,
-                kind,
-                [row],
-                successor_id=row["pk"] if is_contact else None,
-                only_asks=not conf.delete_changed_keys,
-                forgotten=known,
-            )
-
-    @classmethod
-    def withdraw(
-        cls, using: str, kind: Kind, keys: Mapping[int, str]
-    ) -> dict[int, Mapping[str, Any]]:
-        """Take back the deletions that these rows left, and that nobody has claimed yet.
-
-        A deletion that another row left stays: what is there under the key is that row's.
-
-        Args:
-            keys: what they return to, by their primary keys.
-
-        Returns:
-            What was known of it, by primary key.
-        """
-        rows = cls.unmarked.using(using).filter(kind=kind, key__in={*keys.values()})
-        waiting = rows.filter(
-            claim=None, forgotten__isnull=False, sync_status__in=(Status.PENDING, Status.FAILED)
-        )
-        known, withdrawn = dict[int, Mapping[str, Any]](), list[dict[str, Any]]()
-        for deletion in locking(waiting.order_by("pk")).values(*cls.LOCKED, "pk", "forgotten"):
-            pk = deletion["forgotten"]["pk"]
-            if keys.get(pk) == deletion["key"]:
-                known[pk] = deletion["forgotten"]
-                withdrawn.append(deletion)
-        if withdrawn:
-            cls.unmarked.using(using).filter(pk__in=[each["pk"] for each in withdrawn]).delete()
-            cls._deleting(using, withdrawn)
-        return known
-
-    @classmethod
-    def _leave(
-        cls, using: str, kind: Kind, rows: Sequence[Mapping[str, Any]], **columns: Any
-    ) -> None:
-        by = attribution().requested_by
-        left = cls.objects.using(using).bulk_create(
-            cls(kind=kind, key=row["sent_key"], requested_by=by, **columns) for row in rows
-        )
-        for deletion, row in zip(left, rows, strict=True):
-            if row["claim"] is not None:
-                # The call in flight may write the key again until its lease is over.
-                cls.unmarked.using(using).filter(pk=deletion.pk).update(due_at=row["due_at"])
-        if not attribution().bulk:
-            cls.prioritize(using, kind, [row["sent_key"] for row in rows])
-
-    @classmethod
     def recall(cls, using: str, keys: Collection[str]) -> None:
         """Have what stands for these erased addresses say them again: the person is back."""
         erased, rows = tokens(keys), cls.unmarked.using(using)
@@ -240,31 +156,9 @@ class Deletion(SyncedModel):
             rows.filter(key=found).update(key=erased[found])
 
     @classmethod
-    def has_none_to_prioritize(cls, using: str, kind: Kind, priority: int) -> Q:
-        """The condition of a record that has no deletion of its key which ``prioritize`` changes.
-
-        Args:
-            priority: that of the record.
-        """
-        if priority != PERSON:
-            return Q()
-        waiting = cls.unmarked.using(using).filter(
-            kind=kind, key=OuterRef("key"), due_at__isnull=False, priority=BULK
-        )
-        return Q(~Exists(waiting))
-
-    @classmethod
-    def prioritize(cls, using: str, kind: Kind, keys: Collection[str]) -> None:
-        """Give these deletions the priority of a person who waits for what they hold up."""
-        cls.in_background(using, kind, keys).update(priority=PERSON)
-
-    @classmethod
-    def in_background(
-        cls, using: str, kind: Kind, keys: Collection[str]
-    ) -> models.QuerySet[Deletion]:
-        """The deletions of these keys that nobody waits for yet."""
-        rows: models.QuerySet[Deletion] = cls.unmarked.using(using)
-        return rows.filter(kind=kind, key__in=keys, due_at__isnull=False, priority=BULK)
+    def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
+        for rows in cls.held_up(using, before):
+            rows.look_again()
 
 
 def _objects(model: str, using: str) -> SyncedQuerySet:

@@ -10,6 +10,7 @@ from django.db import connections
 
 from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.erased import trace
+from conversion_sync.models.priority import in_background
 from conversion_sync.models.subscription_change import SubscriptionChange
 
 __all__ = ["is_known"]
@@ -33,7 +34,7 @@ def is_known(using: str, pk: int, key: str) -> bool:
 @cache
 def _statement(using: str) -> tuple[str, Sequence[Any]]:
     log = SubscriptionChange.objects.using(using).of([_PK], [_KEY, trace(_KEY)])
-    deletions = Deletion.in_background(using, Deletion.Kind.CONTACT, [_KEY])
+    deletions = in_background(using, Deletion.Kind.CONTACT, [_KEY])
     exists: list[tuple[str, Any]] = [
         rows.values("pk").query.get_compiler(using).as_sql() for rows in (log, deletions)
     ]

@@ -10,6 +10,7 @@ from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.locking import locking
 from conversion_sync.models.record import Record
 from conversion_sync.models.state import DOUBT
+from conversion_sync.models.tombstones import leave_for_changed_key, withdraw
 
 __all__ = ["Move", "move"]
 
@@ -33,12 +34,12 @@ def move(model: type[Record], using: str, kind: Deletion.Kind, moves: Sequence[M
     rows = table.filter(pk__in=[before["pk"] for before, _ in moves])
     known = {row["pk"]: _as_json(row) for row in locking(rows).values("pk", *model.FORGOTTEN)}
     for before, _ in moves:
-        Deletion.leave_for_changed_key(using, kind, before, known[before["pk"]])
+        leave_for_changed_key(using, kind, before, known[before["pk"]])
     if len(moves) > 1:
         # Rows may pass their keys on to each other.
         rows.update(key=None)
     keys = {before["pk"]: key for before, key in moves if key is not None}
-    returned = Deletion.withdraw(using, kind, keys)
+    returned = withdraw(using, kind, keys)
     for before, key in moves:
         pk = before["pk"]
         columns = model.FORGOTTEN | _in_doubt(model, returned.get(pk))
