@@ -12,13 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from conversion_sync.api.keys import normal_email
 from conversion_sync.conf import conf
 from conversion_sync.models.assigned import Assignment, enter_assigned
+from conversion_sync.models.assigning import AssigningRecord
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.changes import RowChange
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.company import Company
-from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.deletion import Deletion
-from conversion_sync.models.erased import PREFIX, trace
+from conversion_sync.models.erased import trace
 from conversion_sync.models.fields import (
     AddressField,
     AssignedField,
@@ -37,6 +37,7 @@ from conversion_sync.models.leaving import (
     supersede_wishes,
 )
 from conversion_sync.models.moving import move
+from conversion_sync.models.newcomers import enter_new
 from conversion_sync.models.priority import (
     has_none_to_prioritize,
     in_background,
@@ -47,14 +48,14 @@ from conversion_sync.models.record import Record
 from conversion_sync.models.state import PERSON
 from conversion_sync.models.subscription import OUT, Subscription
 from conversion_sync.models.subscription_change import SubscriptionChange
-from conversion_sync.models.synced import RIGHTS, Proof
+from conversion_sync.models.synced import RIGHTS
 from conversion_sync.models.tombstones import leave_for_deleted
 from conversion_sync.models.validators import name_clash, validate_json_object
 
 __all__ = ["Contact"]
 
 
-class Contact(Record):
+class Contact(AssigningRecord):
     """A person, pushed by ``POST /contacts/batch``.
 
     ``subscription_status`` is no part of that call: a change of it is entered in the consent
@@ -149,22 +150,6 @@ class Contact(Record):
         name = f"{self.first_name} {self.last_name}".strip()
         return f"{name} <{self.email}>" if name else self.email
 
-    @classmethod
-    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
-        """As Django's; loading a column is not assigning it."""
-        row = super().from_db(*args, **kwargs)
-        row.__dict__.pop("_subscription_status_assigned", None)
-        return row
-
-    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        """As Django's; loading a column is not assigning it."""
-        assigned = self.__dict__.get("_subscription_status_assigned")
-        super().refresh_from_db(*args, **kwargs)
-        fields = kwargs.get("fields", args[1] if len(args) > 1 else None)
-        if fields is None or "subscription_status" in fields:
-            assigned = None
-        self.__dict__["_subscription_status_assigned"] = assigned
-
     def clean(self) -> None:
         """Say at the field what is wrong, in the words of a person."""
         errors = dict[str, ValidationError]()
@@ -183,44 +168,6 @@ class Contact(Record):
         made = {"remote_created_at": DbNow()} if created else {}
         return super().arrival(created=created) | made
 
-    def keep_subscription(self) -> None:
-        """Have the next ``save`` leave the subscription as the database has it."""
-        self.__dict__.pop("_subscription_status_assigned", None)
-
-    def _written(self, update_fields: set[str] | None) -> set[str]:
-        written = super()._written(update_fields)
-        if not self.__dict__.get("_subscription_status_assigned"):
-            written.discard("subscription_status")
-        return written
-
-    def _unwritten(self) -> set[str]:
-        return super()._unwritten() | {"subscription_status"}
-
-    def _remembered(self) -> dict[str, Any]:
-        return super()._remembered() | self._assigned()
-
-    def _restore(self, columns: dict[str, Any]) -> None:
-        """What was assigned before the change, or since, has still to be written."""
-        super()._restore(columns | self._assigned())
-
-    def _assigned(self) -> dict[str, Any]:
-        """The subscription, where it was assigned and is not written yet."""
-        names = ("_subscription_status_assigned", "subscription_status")
-        return {n: self.__dict__[n] for n in names} if self.__dict__.get(names[0]) else {}
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """As ``SyncedModel.save``; an assigned subscription is entered in the consent log.
-
-        After it the instance says what stands: an opt-out does, until a later wish is let through.
-        """
-        super().save(*args, **kwargs)
-        fields = kwargs.get("update_fields")
-        if fields is None or "subscription_status" in fields:
-            if self.__dict__.get("_subscription_status_assigned"):
-                # Read when it is next asked for.
-                del self.__dict__["subscription_status"]
-            self.keep_subscription()
-
     @classmethod
     def take_keys(cls, using: str, pks: Collection[int]) -> list[int]:
         """As ``Record.take_keys``; an opt-out of a row without a key stands for the key at once."""
@@ -229,15 +176,6 @@ class Contact(Record):
         keys = {row.pk: row.wanted_key for row in rows.only("pk", "key", "email")}
         enter_assigned(using, [Assignment(pk, key, OUT, OUT) for pk, key in keys.items()])
         return failed
-
-    def _create_usually(self, using: str, force_insert: Any) -> bool:
-        is_done = not self.subscription_status and super()._create_usually(using, force_insert)
-        if is_done:
-            self.keep_subscription()
-        return is_done
-
-    def _proof_of(self, written: set[str]) -> Proof | None:
-        return None if "subscription_status" in written else super()._proof_of(written)
 
     @classmethod
     def _entailing(cls, using: str, priority: int, key: str) -> Sequence[models.QuerySet[Any]]:
@@ -295,48 +233,9 @@ class Contact(Record):
             if not is_known(using, row.pk, row.wanted_key):
                 row.keep_subscription()
                 return
-        SubscriptionChange.enter(
-            using,
-            (
-                SubscriptionChange(
-                    contact_id=row.pk, address=row.wanted_key, status=row.subscription_status
-                )
-                for row in rows
-                if row.subscription_status
-            ),
-        )
-        cls._show_standing(using, rows)
+        enter_new(using, rows)
         if not attribution().bulk:
             prioritize_deletions(using, Deletion.Kind.CONTACT, [row.wanted_key for row in rows])
-
-    @classmethod
-    def _show_standing(cls, using: str, rows: Sequence[Self]) -> None:
-        """Have new rows, in the database and in memory, say what stands for their addresses."""
-        others = [row for row in rows if row.subscription_status != OUT]
-        people = [(row.pk, row.wanted_key) for row in others]
-        standing = SubscriptionChange.standing_opt_outs(using, people)
-        opted_out = [row for row, out in zip(others, standing, strict=True) if out is not None]
-        cls._recall(using, people, standing)
-        write_subscriptions(using, {OUT: [row.pk for row in opted_out]})
-        for row in opted_out:
-            row.subscription_status = OUT
-        for row in rows:
-            row.keep_subscription()
-
-    @classmethod
-    def _recall(
-        cls,
-        using: str,
-        people: Sequence[tuple[int, str]],
-        standing: Sequence[SubscriptionChange | None],
-    ) -> None:
-        """Whose address was erased is back: the log says it again."""
-        back = {
-            key
-            for (_, key), opt_out in zip(people, standing, strict=True)
-            if opt_out is not None and opt_out.address.startswith(PREFIX)
-        }
-        SubscriptionChange.recall(using, back)
 
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:
