@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from conversion_sync.models.erased import tokens
+from conversion_sync.models.erased import recall
 from conversion_sync.models.fields import KeyField, LineField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.marking import urgency
@@ -151,9 +151,7 @@ class Deletion(SyncedModel):
     @classmethod
     def recall(cls, using: str, keys: Collection[str]) -> None:
         """Have what stands for these erased addresses say them again: the person is back."""
-        erased, rows = tokens(keys), cls.unmarked.using(using)
-        for found in {*rows.filter(key__in=erased).values_list("key", flat=True)}:
-            rows.filter(key=found).update(key=erased[found])
+        recall(cls.unmarked.using(using), "key", keys)
 
     @classmethod
     def _deleting(cls, using: str, before: Sequence[dict[str, Any]]) -> None:

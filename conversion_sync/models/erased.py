@@ -7,9 +7,12 @@ for it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
-__all__ = ["PREFIX", "tokens", "trace"]
+from django.db.models import QuerySet
+
+__all__ = ["PREFIX", "recall", "tokens", "trace"]
 
 #: What no address begins with.
 PREFIX = "erased:"
@@ -23,3 +26,15 @@ def trace(key: str) -> str:
 def tokens(keys: Iterable[str]) -> dict[str, str]:
     """What stands for each of these addresses: the address, by what stands for it."""
     return {trace(key): key for key in keys}
+
+
+def recall(rows: QuerySet[Any], column: str, keys: Collection[str]) -> None:
+    """Have what stands for these erased addresses say them again: the person is back.
+
+    Args:
+        rows: all rows of a table.
+        column: that which holds addresses.
+    """
+    erased = tokens(keys)
+    for found in {*rows.filter(**{f"{column}__in": erased}).values_list(column, flat=True)}:
+        rows.filter(**{column: found}).update(**{column: erased[found]})

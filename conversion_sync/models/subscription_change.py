@@ -18,7 +18,7 @@ from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.contact_table import contacts, write_subscriptions
 from conversion_sync.models.deletion import Deletion
-from conversion_sync.models.erased import tokens
+from conversion_sync.models.erased import recall, tokens
 from conversion_sync.models.fields import InstantField, KeyField, LineField, TextField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
@@ -264,9 +264,7 @@ class SubscriptionChange(SyncedModel):
     @classmethod
     def recall(cls, using: str, keys: Collection[str]) -> None:
         """Have what stands for these erased addresses say them again: the person is back."""
-        erased, rows = tokens(keys), cls.unmarked.using(using)
-        for found in {*rows.filter(address__in=erased).values_list("address", flat=True)}:
-            rows.filter(address=found).update(address=erased[found])
+        recall(cls.unmarked.using(using), "address", keys)
 
     @classmethod
     def standing_opt_outs(
