@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from conversion_sync.models.attribution import attribution
-from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.subscription import OUT
 from conversion_sync.models.subscription_change import LIVE, SubscriptionChange
+from conversion_sync.models.subscription_column import write_subscriptions
 
 __all__ = ["Assignment", "enter_assigned"]
 

@@ -48,6 +48,7 @@ from conversion_sync.models.record import Record
 from conversion_sync.models.state import PERSON
 from conversion_sync.models.subscription import OUT, Subscription
 from conversion_sync.models.subscription_change import SubscriptionChange
+from conversion_sync.models.subscription_column import reflect
 from conversion_sync.models.synced import RIGHTS
 from conversion_sync.models.tombstones import leave_for_deleted
 from conversion_sync.models.validators import name_clash, validate_json_object
@@ -204,7 +205,7 @@ class Contact(AssigningRecord):
         Deletion.recall(using, keys)
         supersede_repeated(using, move(cls, using, Deletion.Kind.CONTACT, moves))
         # Elsewhere other opt-outs stand for the address.
-        SubscriptionChange.reflect(using, [pk for pk, _ in people], left=left)
+        reflect(using, [pk for pk, _ in people], left=left)
 
     @classmethod
     def _changed(cls, using: str, changes: Sequence[RowChange]) -> None:

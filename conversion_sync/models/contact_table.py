@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
 from django.db.models import QuerySet
 
-from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.locking import locking
 
-__all__ = ["contacts", "lock_free", "write_subscriptions"]
+__all__ = ["contacts", "lock_free"]
 
 
 def contacts(using: str) -> QuerySet[Any]:
@@ -27,15 +26,3 @@ def lock_free(using: str, pks: Collection[int]) -> set[int]:
         return set()
     rows = locking(contacts(using).filter(pk__in=pks).order_by("pk"), skip_locked=True)
     return {*rows.values_list("pk", flat=True)}
-
-
-def write_subscriptions(using: str, pks: Mapping[str, Collection[int]]) -> None:
-    """Write the column ``subscription_status`` where it differs.
-
-    Args:
-        pks: the contacts by primary key, for each status.
-    """
-    for status, of_status in pks.items():
-        for chunk in in_chunks(sorted(of_status)):
-            rows = contacts(using).filter(pk__in=chunk).exclude(subscription_status=status)
-            rows.update(subscription_status=status)

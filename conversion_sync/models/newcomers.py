@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from conversion_sync.models.contact_table import write_subscriptions
 from conversion_sync.models.erased import PREFIX
 from conversion_sync.models.subscription import OUT
 from conversion_sync.models.subscription_change import SubscriptionChange
+from conversion_sync.models.subscription_column import write_subscriptions
 
 __all__ = ["Newcomer", "enter_new"]
 

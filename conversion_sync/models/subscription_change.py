@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Self
 
@@ -16,7 +15,7 @@ from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import attribution
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.clock import DbNow
-from conversion_sync.models.contact_table import contacts, write_subscriptions
+from conversion_sync.models.contact_table import contacts
 from conversion_sync.models.deletion import Deletion
 from conversion_sync.models.erased import recall, tokens
 from conversion_sync.models.fields import InstantField, KeyField, LineField, TextField
@@ -27,6 +26,7 @@ from conversion_sync.models.priority import prioritize_contacts
 from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.state import PERSON, Status
 from conversion_sync.models.subscription import OUT, Subscription
+from conversion_sync.models.subscription_column import follow_log, reflect
 from conversion_sync.models.synced import RIGHTS, SyncedModel
 from conversion_sync.models.unindexed import unindexed
 
@@ -51,7 +51,7 @@ class SubscriptionChangeQuerySet(SyncedQuerySet):
             # Contacts are locked before their changes, here as everywhere.
             list(locking(contacts(self.db).filter(pk__in=pks).order_by("pk")).values("pk"))
             count = super().mark(**more)
-            SubscriptionChange.reflect(self.db, pks)
+            reflect(self.db, pks)
         return count
 
     def opt_outs(self) -> SubscriptionChangeQuerySet:
@@ -187,47 +187,7 @@ class SubscriptionChange(SyncedModel):
         if wishes := {change.address for change in entered if not change.is_opt_out}:
             # Of whom we deleted, Conversion is asked before they are subscribed.
             Deletion.recall(using, wishes)
-        newest: dict[Any, SubscriptionChange] = {c.contact_id: c for c in entered if c.contact_id}
-        said = [change for change in newest.values() if not change.is_opt_out]
-        standing = cls.standing_opt_outs(using, [(c.contact_id, c.address) for c in said])
-        columns = defaultdict[str, set[Any]](set)
-        for change, opt_out in zip(said, standing, strict=True):
-            columns[change.status if opt_out is None else OUT].add(change.contact_id)
-        if outs := {change.address for change in entered if change.is_opt_out}:
-            # It stands for whoever is at that address, too.
-            here = contacts(using).filter(key__in=outs).exclude(subscription_status=OUT)
-            pks = {change.contact_id for change in newest.values() if change.is_opt_out}
-            columns[OUT] |= {*here.values_list("pk", flat=True)} - newest.keys() | pks
-        write_subscriptions(using, columns)
-
-    @classmethod
-    def reflect(cls, using: str, pks: Collection[int], *, left: Collection[int] = ()) -> None:
-        """Have the columns of these contacts say what stands in the log.
-
-        A column that says UNSUBSCRIBED is written only where a change of the log has lifted that.
-
-        Args:
-            left: those of them that have left an address at which an opt-out stood.
-        """
-        with transaction.atomic(using=using):
-            rows = locking(contacts(using).filter(pk__in=pks).order_by("pk"))
-            locked = list(rows.only("pk", "key", "email", "subscription_status"))
-            standing = cls.standing_opt_outs(using, [(row.pk, row.wanted_key) for row in locked])
-            columns = defaultdict[str, set[int]](set)
-            lifted = set[int]()
-            for row, opt_out in zip(locked, standing, strict=True):
-                if opt_out is not None:
-                    columns[OUT].add(row.pk)
-                elif row.subscription_status == OUT:
-                    lifted.add(row.pk)
-            log = cls.objects.using(using).filter(contact__in=lifted).exclude(status=OUT)
-            says = dict.fromkeys(lifted.intersection(left), "")
-            for change in log.exclude(sync_status=Status.SUPERSEDED).order_by("pk"):
-                if change.takes_effect or change.contact_id in says:
-                    says[change.contact_id] = change.status
-            for pk, status in says.items():
-                columns[status].add(pk)
-            write_subscriptions(using, columns)
+        follow_log(using, entered)
 
     @classmethod
     def opt_out(cls, using: str, keys: Collection[str]) -> int:

@@ -22,6 +22,7 @@ from conversion_sync.models.announcement import announce
 from conversion_sync.models.assigned import Assignment, enter_assigned
 from conversion_sync.models.locking import locking
 from conversion_sync.models.subscription import OUT
+from conversion_sync.models.subscription_column import reflect
 from conversion_sync.sync.consent.opted_out import stands
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
@@ -107,7 +108,7 @@ def mend(using: str, contacts: Collection[int]) -> None:
         people = [(row.pk, row.wanted_key) for row in rows]
         standing = SubscriptionChange.standing_opt_outs(using, people)
         both = list(zip(rows, standing, strict=True))
-        SubscriptionChange.reflect(using, [row.pk for row, out in both if out is not None])
+        reflect(using, [row.pk for row, out in both if out is not None])
         enter_assigned(
             using,
             [

@@ -10,6 +10,7 @@ from conversion_sync.models import Status, SubscriptionChange
 from conversion_sync.models.clock import DbNow
 from conversion_sync.models.contact_table import lock_free
 from conversion_sync.models.locking import locking
+from conversion_sync.models.subscription_column import reflect
 from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.readiness import is_overtaken
@@ -55,5 +56,5 @@ def _take_away(rows: Rows) -> list[int]:
         pks = [pk for pk in pks if overrides.get(pk) in {None, *free}]
         table.filter(pk__in=pks).update(sync_status=Status.SUPERSEDED, claim=None, due_at=None)
         if free:
-            SubscriptionChange.reflect(rows.db, free)
+            reflect(rows.db, free)
     return pks

@@ -20,6 +20,7 @@ from conversion_sync.models.among import among
 from conversion_sync.models.contact_table import lock_free
 from conversion_sync.models.locking import locking
 from conversion_sync.models.subscription import OUT
+from conversion_sync.models.subscription_column import reflect
 from conversion_sync.sync.claim import Claim
 from conversion_sync.sync.error_text import in_words, is_of_the_database
 from conversion_sync.sync.outcomes import Decision, Outcome
@@ -110,7 +111,7 @@ def _settle_unlocked(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
             locked, stale = _with_free_contacts(claim.using, locked, outcomes)
         Settling(claim).write([(row, outcomes[row.pk]) for row in locked], settled)
         if stale:
-            SubscriptionChange.reflect(claim.using, stale)
+            reflect(claim.using, stale)
     claim.settled.update({decision: len(pks) for decision, pks in settled.items()})
     for decision, signal in (
         (Decision.SYNCED, signals.row_synced),
