@@ -100,7 +100,7 @@ class SyncedAdmin(LongListAdmin):
 
     def _say_what_is_searched(self, changelist: ChangeList) -> None:
         if not changelist.search_help_text:
-            changelist.search_help_text = search.in_words(self.model)
+            changelist.search_help_text = search.help_text(self.model)
 
     def search_condition(self, term: str) -> Q:
         """What a search for this term finds."""

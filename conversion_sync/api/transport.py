@@ -31,7 +31,7 @@ from conversion_sync.api.errors import (
 from conversion_sync.api.request import Request
 from conversion_sync.api.secret import Secret
 from conversion_sync.api.session import KeyHeader, make_session
-from conversion_sync.api.workers import Job, Workers
+from conversion_sync.api.workers import Work, Workers
 
 __all__ = ["DEFAULT_DEADLINE", "MAX_ANSWER_BYTES", "Transport"]
 
@@ -159,7 +159,7 @@ class Transport:
                     call.error = error
 
         try:
-            state.workers.submit(Job(run, call.done))
+            state.workers.submit(Work(run, call.done))
         except RuntimeError as error:
             raise NotSent("No thread could be started.", endpoint=request.endpoint) from error
         try:

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-__all__ = ["Job", "Workers"]
+__all__ = ["Work", "Workers"]
 
 #: Seconds after which a thread that has nothing to do ends; how many may wait so.
 IDLE = 10.0
 MAX_IDLE = 32
 
 
-class Job:
+class Work:
     """Something to run, and the event that says that it has ended."""
 
     def __init__(self, run: Callable[[], None], done: threading.Event) -> None:
@@ -26,13 +26,13 @@ class Workers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_closed = False
-        self.idle: list[SimpleQueue[Job | None]] = []
+        self.idle: list[SimpleQueue[Work | None]] = []
 
-    def submit(self, job: Job) -> None:
-        """Run the job in a thread that is idle, or in a new one.
+    def submit(self, work: Work) -> None:
+        """Run the work in a thread that is idle, or in a new one.
 
         Raises:
-            RuntimeError: the system gives no further thread; the job is not run.
+            RuntimeError: the system gives no further thread; the work is not run.
         """
         with self._lock:
             inbox = self.idle.pop() if self.idle else None
@@ -41,31 +41,31 @@ class Workers:
             threading.Thread(
                 target=self._work, args=(inbox,), name="conversion-api", daemon=True
             ).start()
-        inbox.put(job)
+        inbox.put(work)
 
     def close(self) -> None:
-        """End the threads: those that are idle now, the others when their job has ended."""
+        """End the threads: those that are idle now, the others when their work has ended."""
         with self._lock:
             self._is_closed = True
             idle, self.idle = self.idle, []
         for inbox in idle:
             inbox.put(None)
 
-    def _work(self, inbox: SimpleQueue[Job | None]) -> None:
+    def _work(self, inbox: SimpleQueue[Work | None]) -> None:
         while True:
             try:
-                job = inbox.get(timeout=IDLE)
+                work = inbox.get(timeout=IDLE)
             except Empty:
                 with self._lock:
                     if inbox not in self.idle:
-                        continue  # taken at this moment: a job is on its way
+                        continue  # taken at this moment: work is on its way
                     self.idle.remove(inbox)
                     return
-            if job is None:
+            if work is None:
                 return
-            done = job.done
-            job.run()
-            del job
+            done = work.done
+            work.run()
+            del work
             # Idle before done, so that the caller's next call finds this thread.
             with self._lock:
                 reused = not self._is_closed and len(self.idle) < MAX_IDLE

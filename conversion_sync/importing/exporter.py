@@ -15,7 +15,7 @@ from conversion_sync.importing.cells import protected
 from conversion_sync.importing.columns import WISH
 from conversion_sync.importing.tables import TABLES
 from conversion_sync.models import Contact, SubscriptionChange
-from conversion_sync.models.consent import readings
+from conversion_sync.models.consent import consents
 from conversion_sync.status.messages import in_words
 
 __all__ = ["export"]
@@ -46,7 +46,7 @@ def export(kind: str, rows: QuerySet[Any]) -> Iterator[str]:
         if has_wishes:
             said = list(paths).index("subscription_status")
             some = [(pk, key) for *values, pk, key in chunk if values[said]]
-            held = dict(zip(some, readings(rows.db, some), strict=True))
+            held = dict(zip(some, consents(rows.db, some), strict=True))
             for line, (*_values, pk, key) in zip(cells, chunk, strict=True):
                 wish = held[pk, key].wish if (pk, key) in held else None
                 line.append("" if wish is None else protected(_in_words(wish)))

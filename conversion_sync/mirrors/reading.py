@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from conversion_sync.mirrors.declaration import REFERENCES, Declared
 from conversion_sync.mirrors.expressions import How, conditions, how, name_of
-from conversion_sync.sync.error_text import in_words, is_of_the_database
+from conversion_sync.sync.error_text import error_in_words, is_of_the_database
 
 __all__ = ["Reader", "Reading", "fault_in_words"]
 
@@ -176,7 +176,7 @@ def fault_in_words(error: BaseException) -> str:
     """What was raised, and where in the site's code: the last line of its traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
-        return in_words(error)
+        return error_in_words(error)
     last = next((each for each in reversed(frames) if "site-packages" not in each.filename), None)
     last = last or frames[-1]
-    return f"{in_words(error)} ({Path(last.filename).name}:{last.lineno})"
+    return f"{error_in_words(error)} ({Path(last.filename).name}:{last.lineno})"

@@ -15,11 +15,11 @@ from conversion_sync.models.state import Status
 from conversion_sync.models.subscription import OUT
 from conversion_sync.models.subscription_change import LIVE, SubscriptionChange
 
-__all__ = ["Reading", "has_held_wish", "readings"]
+__all__ = ["Consent", "consents", "has_held_wish"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Consent:
     """What the log says of a person: the opt-out that stands, and a later wish that is held.
 
     A wish is held, too, where Conversion said something that holds it.
@@ -29,26 +29,26 @@ class Reading:
     wish: SubscriptionChange | None = None
 
 
-def readings(using: str, people: Sequence[tuple[int | None, str]]) -> list[Reading]:
+def consents(using: str, people: Sequence[tuple[int | None, str]]) -> list[Consent]:
     """Read the log for each of these people, with one query for a thousand of them.
 
     Args:
         people: pairs of a contact's primary key (or None) and an address.
     """
-    found = list[Reading]()
+    found = list[Consent]()
     for chunk in in_chunks(people):
         addresses = {address for _, address in chunk}
         log = SubscriptionChange.objects.using(using).of(
             {contact for contact, _ in chunk if contact}, addresses | tokens(addresses).keys()
         )
         of_people = by_person(log)
-        found += [_reading(of_people(*person), *person) for person in chunk]
+        found += [_consent(of_people(*person), *person) for person in chunk]
     return found
 
 
-def _reading(
+def _consent(
     newest_first: Sequence[SubscriptionChange], contact: int | None, address: str
-) -> Reading:
+) -> Consent:
     opt_out = standing_opt_out(newest_first, contact, address)
     own = (c for c in newest_first if c.contact_id == contact and c.sync_status in LIVE)
     newest = next(own, None) if contact is not None else None
@@ -58,7 +58,7 @@ def _reading(
         and not newest.takes_effect
         and _holds(newest, opt_out)
     )
-    return Reading(opt_out, newest if is_held else None)
+    return Consent(opt_out, newest if is_held else None)
 
 
 def _holds(wish: SubscriptionChange, opt_out: SubscriptionChange | None) -> bool:

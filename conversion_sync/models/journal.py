@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from django.db import connections
 
-__all__ = ["Change", "note"]
+__all__ = ["Undoable", "note"]
 
 _STATEMENT = re.compile(
     r"\s*(SAVEPOINT|RELEASE(?: SAVEPOINT)?|ROLLBACK(?: WORK| TRANSACTION)? TO(?: SAVEPOINT)?)"
@@ -25,7 +25,7 @@ _STATEMENT = re.compile(
 _JOURNAL = "_conversion_sync_journal"
 
 
-class Change(Protocol):
+class Undoable(Protocol):
     """What can be undone, and is forgotten when nobody else knows of it."""
 
     def undo(self) -> None:
@@ -39,11 +39,11 @@ class _Journal:
     """
 
     def __init__(self) -> None:
-        self._changes = weakref.WeakKeyDictionary[Change, int]()
+        self._changes = weakref.WeakKeyDictionary[Undoable, int]()
         self._savepoints = list[tuple[str, int]]()
         self._count = 0
 
-    def add(self, change: Change) -> None:
+    def add(self, change: Undoable) -> None:
         self._forget()
         self._count += 1
         self._changes[change] = self._count
@@ -88,7 +88,7 @@ class _Journal:
             self._savepoints.clear()
 
 
-def note(change: Change, using: str) -> None:
+def note(change: Undoable, using: str) -> None:
     """Have the change undone if a savepoint of ``using`` that is older is rolled back.
 
     It is kept by a weak reference.

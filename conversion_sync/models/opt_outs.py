@@ -11,7 +11,7 @@ from conversion_sync.models.erased import PREFIX, trace
 __all__ = ["by_person", "standing_opt_out"]
 
 
-class Change(Protocol):
+class LogChange(Protocol):
     """A change of the log, as far as it matters here."""
 
     pk: Any
@@ -26,7 +26,7 @@ class Change(Protocol):
     def takes_effect(self) -> bool: ...
 
 
-C = TypeVar("C", bound=Change)
+C = TypeVar("C", bound=LogChange)
 
 
 def by_person(

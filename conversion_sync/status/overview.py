@@ -15,11 +15,11 @@ from conversion_sync.status.last_drain import LastDrain, last_drain
 from conversion_sync.sync.gate import Gate, GateState
 from conversion_sync.sync.turns import label_of
 
-__all__ = ["Overview", "Trouble", "overview"]
+__all__ = ["FailingChannel", "Overview", "overview"]
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FailingChannel:
     """A channel whose last turn failed as a whole, so that nothing of it is sent.
 
     ``name`` is that of the channel, ``label`` what its rows are called.
@@ -49,7 +49,7 @@ class Overview:
     kinds: Sequence[KindState]
     gate: GateState
     last_drain: LastDrain
-    troubles: Sequence[Trouble]
+    troubles: Sequence[FailingChannel]
     enabled: bool
     has_key: bool
     working: bool
@@ -107,10 +107,10 @@ def _of_mirrors(using: str) -> Sequence[int]:
     )
 
 
-def _troubles(using: str) -> list[Trouble]:
+def _troubles(using: str) -> list[FailingChannel]:
     failing = ChannelState.objects.using(using).filter(failed_at__isnull=False).order_by("name")
     return [
-        Trouble(state.name, label_of(state.name), state.error, state.failed_at)
+        FailingChannel(state.name, label_of(state.name), state.error, state.failed_at)
         for state in failing
         if state.failed_at is not None
     ]

@@ -8,13 +8,13 @@ from conversion_sync.api.secret import Secret
 from conversion_sync.conf import conf
 from conversion_sync.sync.states import vendor_text
 
-__all__ = ["in_words", "is_of_the_database"]
+__all__ = ["error_in_words", "is_of_the_database"]
 
 #: Characters that are kept of an error's text.
 LENGTH = 500
 
 
-def in_words(error: BaseException) -> str:
+def error_in_words(error: BaseException) -> str:
     """The error in a line, as it may be kept in the database and shown."""
     messages = getattr(error, "messages", None)
     if messages:

@@ -24,7 +24,7 @@ from conversion_sync.sync.kinds import MODELS
 from conversion_sync.sync.readiness import waits_for
 from conversion_sync.sync.retry import retried
 
-__all__ = ["WITHIN", "Plan", "forget", "next_due", "plan"]
+__all__ = ["WITHIN", "PlannedDrain", "forget", "next_due", "plan"]
 
 #: What is due later than that is left to the sweep, which comes as often.
 WITHIN = datetime.timedelta(seconds=60)
@@ -37,7 +37,7 @@ FEW = 50
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedDrain:
     """A drain that is to come.
 
     Attributes:
@@ -49,7 +49,7 @@ class Plan:
     seconds: float
 
 
-def plan(using: str) -> Plan | None:
+def plan(using: str) -> PlannedDrain | None:
     """Plan a drain for when the next row is due; who is given it has to see that it comes.
 
     Returns:
@@ -59,11 +59,11 @@ def plan(using: str) -> Plan | None:
     at = next_due(using)
     if at is None or retried(Gate(using).state)().status != "open" or not _take(using, at):
         return None
-    return Plan(at, max(0.0, (at - db_now(using)).total_seconds()))
+    return PlannedDrain(at, max(0.0, (at - db_now(using)).total_seconds()))
 
 
 @retried
-def forget(using: str, planned: Plan) -> None:
+def forget(using: str, planned: PlannedDrain) -> None:
     """Take back a plan, where it is the one that stands: nobody comes."""
     Wakeup.only(using).filter(next_drain_at=planned.at).update(next_drain_at=None)
 

@@ -13,7 +13,7 @@ from conversion_sync.conf import conf
 from conversion_sync.sync import steps
 from conversion_sync.sync.drain import DrainReport, anything_ready, drain
 from conversion_sync.sync.gate import Gate
-from conversion_sync.sync.planning import Plan, forget, plan
+from conversion_sync.sync.planning import PlannedDrain, forget, plan
 from conversion_sync.sync.prune import prune_now_and_then
 from conversion_sync.sync.transactions import close_broken
 
@@ -63,7 +63,7 @@ class Worker:
         self._poll, self._sweep = poll, sweep
         self._stopped = threading.Event()
         self._drained_at: float | None = None
-        self._planned: Plan | None = None
+        self._planned: PlannedDrain | None = None
 
     def stop(self) -> None:
         """Begin no further call, and return from ``run`` when that in hand is settled."""

@@ -22,7 +22,7 @@ from conversion_sync.api.base_url import check_base_url
 from conversion_sync.api.calls import Call, GivenUpError, Handle, Phase, current_call
 from conversion_sync.api.errors import ConfigurationError, NoAnswer, NotSent, Redirected
 from conversion_sync.api.transport import Transport
-from conversion_sync.api.workers import Job, Workers
+from conversion_sync.api.workers import Work, Workers
 from conversion_sync.sandbox import Sandbox
 from tests.api.kit import (
     KEY,
@@ -744,12 +744,12 @@ def test_a_thread_that_is_taken_as_it_ends_does_the_work(monkeypatch):
     workers = Workers()
     ran = threading.Event()
     inbox: SimpleQueue[Any] = SimpleQueue()
-    # Not in the list of the idle: taken, and its job not there yet.
+    # Not in the list of the idle: taken, and its work not there yet.
     thread = threading.Thread(target=workers._work, args=(inbox,), daemon=True)
     thread.start()
     time.sleep(0.06)
     assert thread.is_alive()
-    inbox.put(Job(ran.set, threading.Event()))
+    inbox.put(Work(ran.set, threading.Event()))
     assert ran.wait(PROMPT)
     thread.join(PROMPT)
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from conversion_sync.models import Contact, Status, Subscription, SubscriptionChange, attributed
-from conversion_sync.models.consent import has_held_wish, readings
+from conversion_sync.models.consent import consents, has_held_wish
 from conversion_sync.status.messages import in_words
 from tests.kit import ANN, BOB, contact, fresh, later, push, synced_contact, write
 
@@ -26,8 +26,8 @@ def stands(row: Contact) -> str:
 def wish(row: Contact) -> SubscriptionChange | None:
     """The wish that is not let through; the condition in the database says the same of it."""
     row = fresh(row)
-    [reading] = readings("default", [(row.pk, row.wanted_key)])
-    held = reading.wish
+    [consent] = consents("default", [(row.pk, row.wanted_key)])
+    held = consent.wish
     found = Contact.objects.filter(has_held_wish("default"), pk=row.pk).exists()
     assert found == (held is not None and row.subscription_status == OUT)
     return held

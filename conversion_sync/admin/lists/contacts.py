@@ -23,7 +23,7 @@ from conversion_sync.admin.lists.search import contact as search
 from conversion_sync.admin.lists.waiting import note_renamed_companies
 from conversion_sync.admin.site import Admin, ChangeList
 from conversion_sync.models import Contact, Status, Subscription, SubscriptionChange
-from conversion_sync.models.consent import has_held_wish, readings
+from conversion_sync.models.consent import consents, has_held_wish
 from conversion_sync.status import times
 
 __all__ = [
@@ -145,8 +145,8 @@ def note_consent(contacts: Sequence[Contact]) -> None:
     """
     using = router.db_for_read(SubscriptionChange)
     people = [(contact.pk, contact.wanted_key) for contact in contacts]
-    for contact, reading in zip(contacts, readings(using, people), strict=True):
-        opt_out, wish = reading.opt_out, reading.wish
+    for contact, consent in zip(contacts, consents(using, people), strict=True):
+        opt_out, wish = consent.opt_out, consent.wish
         if opt_out is not None and opt_out.sync_status != Status.SYNCED:
             vars(contact)[OPT_OUT] = opt_out
         vars(contact)[HELD_WISH] = "" if wish is None else _in_words(wish)

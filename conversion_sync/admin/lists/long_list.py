@@ -10,7 +10,7 @@ from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from conversion_sync.admin.lists.paging import BoundedPaginator, in_words
+from conversion_sync.admin.lists.paging import BoundedPaginator, count_in_words
 from conversion_sync.admin.site import Admin, ChangeList
 from conversion_sync.status.numbers import grouped
 
@@ -79,7 +79,7 @@ class LongChangeList(ChangeList):
         count = self.paginator.counted
         if self.paginator.is_filtered and self.is_uncounted:
             return _("more than %s") % grouped(count.number - 1)
-        return in_words(count)
+        return count_in_words(count)
 
     @property
     def in_words(self) -> InWords:

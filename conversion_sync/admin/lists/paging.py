@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from conversion_sync.status.estimates import EXACT, Count, about, table_sizes, up_to
 from conversion_sync.status.numbers import grouped
 
-__all__ = ["BoundedPaginator", "in_words"]
+__all__ = ["BoundedPaginator", "count_in_words"]
 
 if TYPE_CHECKING:
     Paginator: TypeAlias = paginator.Paginator[Any]
@@ -88,7 +88,7 @@ def _load(rows: QuerySet[Any], first: int, end: int) -> list[Any]:
     return [found[pk] for pk in pks if pk in found]
 
 
-def in_words(count: Count) -> str:
+def count_in_words(count: Count) -> str:
     """A number, or “about 977,000”."""
     if count.is_exact:
         return grouped(count.number)

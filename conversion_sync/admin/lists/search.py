@@ -19,7 +19,7 @@ from conversion_sync.api.keys import normal_email, normal_id
 from conversion_sync.models import Company, Contact, Engagement
 from conversion_sync.models.trigrams import LEAST, Digits, are_there
 
-__all__ = ["by_address", "company", "contact", "engagement", "in_words"]
+__all__ = ["by_address", "company", "contact", "engagement", "help_text"]
 
 #: So many companies, or contacts, are looked up before what belongs to them.
 FEW = 1000
@@ -28,7 +28,7 @@ FEW = 1000
 _PHONE, DIGITS = re.compile(r"[\d\s()+./-]+"), 4
 
 
-def in_words(model: type[Any]) -> str:
+def help_text(model: type[Any]) -> str:
     """What a search in a list of these rows looks at."""
     parts = _has_parts()
     if model is Contact:

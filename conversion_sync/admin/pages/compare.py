@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin.badges import isolated, one_line, said
 from conversion_sync.admin.pages.names import field_name
-from conversion_sync.admin.pages.panel import in_words
+from conversion_sync.admin.pages.panel import value_in_words
 from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
 from conversion_sync.api import ConfigurationError
 from conversion_sync.conf import conf
@@ -253,8 +253,8 @@ def _compared(row: Any, field: Field) -> ComparedField:
     return ComparedField(
         key=field.name,
         name=field_name(type(row), field.name),
-        ours=in_words(field.ours),
-        theirs=in_words(field.theirs),
+        ours=value_in_words(field.ours),
+        theirs=value_in_words(field.theirs),
         words=str(STATES[field.state]),
         is_same=field.state is State.SAME,
         can_take=field.state is not State.SAME

@@ -24,7 +24,7 @@ from conversion_sync.status import times
 from conversion_sync.status.errors import remedy
 from conversion_sync.sync.compare import next_push
 
-__all__ = ["Panel", "in_words", "panel", "refresh_seconds"]
+__all__ = ["Panel", "panel", "refresh_seconds", "value_in_words"]
 
 MESSAGE_LENGTH, VALUE_LENGTH = 2000, 300
 
@@ -98,13 +98,15 @@ def _changes(row: SyncedModel) -> list[PushedField]:
         return []
     return [
         PushedField(
-            field_name(type(row), change.name), in_words(change.before), in_words(change.after)
+            field_name(type(row), change.name),
+            value_in_words(change.before),
+            value_in_words(change.after),
         )
         for change in next_push(row)
     ]
 
 
-def in_words(value: Any) -> str:
+def value_in_words(value: Any) -> str:
     """A value of a payload on one line, cut; blank where there is none."""
     return "" if value is None else badges.one_line(as_text(value), VALUE_LENGTH)
 

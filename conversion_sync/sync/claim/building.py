@@ -13,7 +13,7 @@ from conversion_sync.models.unstorable import Unstorable, replaced_fields, what_
 from conversion_sync.records.last_sent import is_as_sent
 from conversion_sync.records.snapshot import Snapshot
 from conversion_sync.sync.claim.claim import Claim, write
-from conversion_sync.sync.error_text import in_words
+from conversion_sync.sync.error_text import error_in_words
 from conversion_sync.sync.payloads import Payload, size_of
 from conversion_sync.sync.states import arrived, failed, vendor_text
 
@@ -68,7 +68,7 @@ def _refuse(claim: Claim, errors: Mapping[int, Exception]) -> None:
     """Fail rows that can't be sent as they are; each says why."""
     codes = {pk: _code(error) for pk, error in errors.items()}
     texts = {
-        pk: vendor_text(str(error)) if isinstance(error, Unstorable) else in_words(error)
+        pk: vendor_text(str(error)) if isinstance(error, Unstorable) else error_in_words(error)
         for pk, error in errors.items()
     }
     own: dict[str, Mapping[int, Any]] = {"last_error_code": codes, "last_error_message": texts}

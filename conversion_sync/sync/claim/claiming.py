@@ -23,7 +23,7 @@ from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.claim.building import build
 from conversion_sync.sync.claim.claim import Claim
 from conversion_sync.sync.claim.stamping import stamp
-from conversion_sync.sync.error_text import in_words, is_of_the_database
+from conversion_sync.sync.error_text import error_in_words, is_of_the_database
 from conversion_sync.sync.outcomes import backoff
 from conversion_sync.sync.payloads import Payload
 from conversion_sync.sync.readiness import waits_for
@@ -90,7 +90,7 @@ def _see_that_it_works(using: str) -> None:
 @retried
 def _blame(claim: Claim, pks: Collection[int], error: Exception) -> Claim:
     """Record on a row that it can't be loaded, built or stamped; it is not loaded for that."""
-    words = in_words(error)
+    words = error_in_words(error)
     with short_transaction(claim.using):
         due = claim.table().filter(unindexed(Q(due_at__lte=DbNow())), pk__in=pks).order_by("pk")
         columns = due.only("pk", "attempts", "failing_since")

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 
 from conversion_sync.sync.deliveries import Delivery, NoSlot
-from conversion_sync.sync.error_text import in_words
+from conversion_sync.sync.error_text import error_in_words
 from conversion_sync.sync.jobs.actions import Action, act
 from conversion_sync.sync.jobs.comparing import compare
 from conversion_sync.sync.jobs.held import HeldJob, take_job
@@ -56,7 +56,7 @@ def _step(run: Run, held: HeldJob, at_once: int) -> Delivery[int]:
         raise
     except Exception as error:  # the edge of the worker: the job records it
         logger.exception("A bulk job failed.")
-        held.finish(in_words(error))
+        held.finish(error_in_words(error))
         return 0
 
 

@@ -21,7 +21,7 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.claim import Claim, claim_rows
 from conversion_sync.sync.deliveries import Delivery, NoSlot, SlotsNeeded
-from conversion_sync.sync.error_text import in_words
+from conversion_sync.sync.error_text import error_in_words
 from conversion_sync.sync.look import NEVER, WINDOW, Look, Seen, batch_of
 from conversion_sync.sync.outcomes import Decision, Operation, Outcome, decide
 from conversion_sync.sync.payloads import Payload
@@ -193,7 +193,9 @@ class Kind:
             logger.exception("A delivery failed.")
             doubt = self.operation is Operation.ENGAGEMENT
             decision = Decision.UNCONFIRMED if doubt else Decision.RETRY
-            made = Outcome(decision, ErrorCode.BUG, in_words(error), in_doubt=True, counts=True)
+            made = Outcome(
+                decision, ErrorCode.BUG, error_in_words(error), in_doubt=True, counts=True
+            )
             run.settle(claim, _all(claim, made))
 
     def outcome(self, row: Any, error: ConversionError, *, counts: bool) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from conversion_sync.api import Bug, ContentRefused, ConversionError, NotSent, Withheld
 from conversion_sync.api.request import Answer
-from conversion_sync.api.workers import Job, Workers
+from conversion_sync.api.workers import Work, Workers
 from conversion_sync.sync.call_log import log_calls
 from conversion_sync.sync.deliveries import Calls, LoggedAnswer
 from conversion_sync.sync.error_text import is_of_the_database
@@ -79,9 +79,9 @@ class CallsInFlight:
             ask = None if running.crowds_nobody else self._heard.put
             slot = CallSlot(slots[index], self._setback, ask)
             call = partial(make_call, api, request, slot, lease)
-            job = partial(self._call, call, running, index)
+            work = partial(self._call, call, running, index)
             try:
-                self._workers.submit(Job(job, threading.Event()))
+                self._workers.submit(Work(work, threading.Event()))
             except RuntimeError:
                 logger.warning("A call was not made.", exc_info=True)
                 self._end_unsent(running, index, NotSent("No thread could be started."))

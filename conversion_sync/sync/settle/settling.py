@@ -22,7 +22,7 @@ from conversion_sync.models.locking import locking
 from conversion_sync.models.subscription import OUT
 from conversion_sync.models.subscription_column import reflect
 from conversion_sync.sync.claim import Claim
-from conversion_sync.sync.error_text import in_words, is_of_the_database
+from conversion_sync.sync.error_text import error_in_words, is_of_the_database
 from conversion_sync.sync.outcomes import Decision, Outcome
 from conversion_sync.sync.retry import retried_for_a_lease
 from conversion_sync.sync.settle.writing import Settling
@@ -83,7 +83,7 @@ def _settle_what_can_be(claim: Claim, outcomes: dict[int, Outcome]) -> set[int]:
 @retried_for_a_lease
 def _blame(claim: Claim, outcomes: dict[int, Outcome], error: Exception) -> set[int]:
     """Record on a row that what came of it can't be kept."""
-    columns = failed(ErrorCode.UNSENDABLE, in_words(error))
+    columns = failed(ErrorCode.UNSENDABLE, error_in_words(error))
     if claim.model.ONCE:
         # It may have arrived: nobody is to send it again without having looked.
         columns = {name: columns[name] for name in ("last_error_code", "last_error_message")}

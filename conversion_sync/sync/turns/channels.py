@@ -11,7 +11,7 @@ from django.db.models import Q
 from conversion_sync.conf import conf
 from conversion_sync.models import ChannelState
 from conversion_sync.models.clock import DbNow
-from conversion_sync.sync.error_text import in_words
+from conversion_sync.sync.error_text import error_in_words
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import close_broken, short_transaction
 
@@ -82,7 +82,7 @@ class Channels:
         try:
             if not connections[self._using].in_atomic_block:
                 close_broken()
-            self._write(name, failed_at=DbNow(), error=in_words(error), trial_until=None)
+            self._write(name, failed_at=DbNow(), error=error_in_words(error), trial_until=None)
         except (DatabaseError, InterfaceError):
             raise error from None
         self._failing.add(name)

@@ -14,7 +14,7 @@ from django.utils.translation import override
 
 from conversion_sync.admin.lists import paging
 from conversion_sync.admin.lists.long_list import LongListAdmin
-from conversion_sync.admin.lists.paging import BoundedPaginator, in_words
+from conversion_sync.admin.lists.paging import BoundedPaginator, count_in_words
 from conversion_sync.models import (
     ApiCall,
     Company,
@@ -222,9 +222,9 @@ def test_the_choices_of_a_field_are_not_counted_either(admin):
     ],
 )
 def test_numbers_are_said_as_they_are_known(count, words):
-    assert in_words(count) == words
+    assert count_in_words(count) == words
 
 
 def test_numbers_are_written_as_the_reader_writes_them():
     with override("de"):
-        assert in_words(Count(1234567)) == "1.234.567"
+        assert count_in_words(Count(1234567)) == "1.234.567"

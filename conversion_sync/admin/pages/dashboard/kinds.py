@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
-from conversion_sync.admin.lists.paging import in_words
+from conversion_sync.admin.lists.paging import count_in_words
 from conversion_sync.admin.pages.dashboard.cell import Cell
 from conversion_sync.admin.pages.dashboard.links import list_address
 from conversion_sync.models import Status
@@ -50,7 +50,7 @@ def kind_line(
     cells = [
         Cell(
             label=str(words),
-            count=in_words(counts[name]),
+            count=count_in_words(counts[name]),
             address=list_address(request, kind.name, site, status=name)
             if counts[name].number
             else "",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from conversion_sync.admin.badges import one_line
-from conversion_sync.admin.pages.panel import in_words
+from conversion_sync.admin.pages.panel import value_in_words
 from conversion_sync.api.canonical import same
 from conversion_sync.importing import Change, Layout, Outcome, Report, Result
 from conversion_sync.importing.inspection import Spoiled
@@ -224,7 +224,7 @@ def _of_variables(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Dif
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name), after.get(name)
         if not same(old, new):
-            yield Difference(one_line(name, VALUE_LENGTH), in_words(old), in_words(new))
+            yield Difference(one_line(name, VALUE_LENGTH), value_in_words(old), value_in_words(new))
 
 
 def _text(value: Any) -> str:
