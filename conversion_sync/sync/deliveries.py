@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from conversion_sync.api import ConversionError
 from conversion_sync.api.request import Request
@@ -31,6 +31,15 @@ class SlotsNeeded:
 
     count: int = 1
     is_urgent: bool = False
+
+    #: It makes no calls.
+    is_probe: ClassVar[bool] = False
+    carries_rows: ClassVar[bool] = False
+
+    @property
+    def slots(self) -> int:
+        """How many slots it needs."""
+        return self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,19 @@ class Calls:
     pks: Sequence[Collection[int]] = ()
     is_probe: bool = False
     are_singles: bool = False
+
+    #: What is urgent was said when it asked for slots.
+    is_urgent: ClassVar[bool] = False
+
+    @property
+    def slots(self) -> int:
+        """How many slots it needs."""
+        return len(self.requests)
+
+    @property
+    def carries_rows(self) -> bool:
+        """Whether the calls carry rows of a claim."""
+        return self.claim is not None
 
 
 class NoSlot(Exception):

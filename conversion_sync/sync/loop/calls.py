@@ -18,7 +18,7 @@ from conversion_sync.sync.deliveries import Calls, LoggedAnswer
 from conversion_sync.sync.error_text import is_of_the_database
 from conversion_sync.sync.leases import HELD_TOO_LONG
 from conversion_sync.sync.loop.call import TICK, CallSlot, LateCall, Slot, is_silent, make_call
-from conversion_sync.sync.loop.running import Running, carries_rows, is_probe
+from conversion_sync.sync.loop.running import Running
 from conversion_sync.sync.outcomes import success
 from conversion_sync.sync.remote import client
 from conversion_sync.sync.run import Run
@@ -169,7 +169,7 @@ class CallsInFlight:
         lines = log_calls(self._run.using, records)
         for (running, index, answer), line in zip(came, lines, strict=True):
             running.answers[index] = LoggedAnswer(answer.result, answer.error, line)
-            if is_silent(answer) and not is_probe(running.step):
+            if is_silent(answer) and not running.step.is_probe:
                 running.is_silent = True
         for running in dict.fromkeys(each for each, _, _ in came):
             if running.in_flight:
@@ -180,5 +180,5 @@ class CallsInFlight:
         return [
             answer.error
             for running, _, answer in came
-            if not (isinstance(answer.error, ContentRefused) and carries_rows(running.step))
+            if not (isinstance(answer.error, ContentRefused) and running.step.carries_rows)
         ]

@@ -13,7 +13,7 @@ from conversion_sync.sync.deliveries import Calls, Delivery, NoSlot, SlotsNeeded
 from conversion_sync.sync.gate import Slots, is_fast
 from conversion_sync.sync.loop.call import TICK, LateCall, Slot
 from conversion_sync.sync.loop.calls import CallsInFlight
-from conversion_sync.sync.loop.running import Running, slots_of
+from conversion_sync.sync.loop.running import Running
 from conversion_sync.sync.loop.slots import AHEAD, ReservedSlots
 from conversion_sync.sync.outcomes import Effect, effect
 from conversion_sync.sync.retry import retried
@@ -65,7 +65,7 @@ class Loop:
         Those count, too, that a delivery is about to make which waits between its calls.
         """
         begun = [r for r in self._waiting if r.has_begun and name in (None, r.name)]
-        return self._calls.in_flight(name) + sum(slots_of(r.step) for r in begun)
+        return self._calls.in_flight(name) + sum(r.step.slots for r in begun)
 
     def is_waiting(self, name: str | None = None) -> bool:
         """Whether a delivery that holds nothing yet waits for its slots."""
@@ -88,7 +88,7 @@ class Loop:
             if not self._has_room(running):
                 break
             try:
-                wait = self._have_slots(slots_of(running.step))
+                wait = self._have_slots(running.step.slots)
             except NoSlot as no_slot:
                 self._refuse(no_slot)
                 continue
@@ -103,7 +103,7 @@ class Loop:
             self._waiting.remove(running)
             pause = TICK if is_fast() else NEXT
             if isinstance(running.step, Calls):
-                slots = self._slots.use(slots_of(running.step))
+                slots = self._slots.use(running.step.slots)
                 self._begin(running, running.step, slots)
             else:
                 running.has_begun = True
@@ -140,7 +140,7 @@ class Loop:
     def _has_room(self, running: Running) -> bool:
         """Whether no more calls than may be are on their way if those of this delivery begin."""
         under_way = self._calls.in_flight()
-        return not under_way or under_way + slots_of(running.step) <= conf.concurrency
+        return not under_way or under_way + running.step.slots <= conf.concurrency
 
     def take_in(self, timeout: float) -> None:
         """Wait for answers for so many seconds, and let those go on that have all of theirs.
@@ -244,7 +244,7 @@ class Loop:
 
     def _queue(self, running: Running, *, first: bool) -> None:
         """Have a delivery wait for its slots: behind those that are as urgent."""
-        if isinstance(running.step, SlotsNeeded) and running.step.is_urgent:
+        if running.step.is_urgent:
             running.is_urgent = True
         place = len(self._waiting)
         if running.is_urgent:

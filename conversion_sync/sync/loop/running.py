@@ -7,7 +7,7 @@ from typing import Any
 
 from conversion_sync.sync.deliveries import Calls, Delivery, LoggedAnswer, SlotsNeeded
 
-__all__ = ["Running", "carries_rows", "is_probe", "slots_of"]
+__all__ = ["Running"]
 
 
 @dataclass(eq=False)
@@ -39,18 +39,3 @@ class Running:
     def in_flight(self) -> int:
         """How many of its calls are on their way."""
         return self.answers.count(None)
-
-
-def slots_of(step: SlotsNeeded | Calls) -> int:
-    """How many calls a step makes, or asks slots for."""
-    return step.count if isinstance(step, SlotsNeeded) else len(step.requests)
-
-
-def is_probe(step: SlotsNeeded | Calls) -> bool:
-    """Whether a step's calls say nothing of the endpoint that the delivery serves."""
-    return isinstance(step, Calls) and step.is_probe
-
-
-def carries_rows(step: SlotsNeeded | Calls) -> bool:
-    """Whether a step's calls carry rows of a claim."""
-    return isinstance(step, Calls) and step.claim is not None
