@@ -69,6 +69,9 @@ class CompanyAdmin(RecordAdmin):
     def search_condition(self, term: str) -> Q:
         return search.company(term)
 
+    def search_in_words(self) -> str:
+        return search.company_in_words()
+
     def consequences(self, rows: QuerySet[Company]) -> Iterator[Consequence]:
         people = Contact.objects.filter(company__in=rows)
         if number := people.count():

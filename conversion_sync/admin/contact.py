@@ -84,6 +84,9 @@ class ContactAdmin(RecordAdmin):
     def search_condition(self, term: str) -> Q:
         return contacts.search(term)
 
+    def search_in_words(self) -> str:
+        return contacts.search_in_words()
+
     def prepare(self, rows: Sequence[Contact]) -> None:
         super().prepare(rows)
         contacts.note(rows)

@@ -105,6 +105,9 @@ class EngagementAdmin(SyncedAdmin):
     def search_condition(self, term: str) -> Q:
         return search.engagement(term)
 
+    def search_in_words(self) -> str:
+        return search.engagement_in_words()
+
     def consequences(self, rows: QuerySet[Engagement]) -> Iterator[Consequence]:
         arrived = rows.filter(sync_status=Status.SYNCED).count()
         unsent = rows.exclude(sync_status=Status.SYNCED).count()

@@ -21,7 +21,7 @@ from conversion_sync.admin.bulk import actions as bulk_actions
 from conversion_sync.admin.forms.conflicts import ConflictForm
 from conversion_sync.admin.forms.key_values import KeyValueField
 from conversion_sync.admin.forms.mirrored import read_only
-from conversion_sync.admin.lists import buttons, search, state
+from conversion_sync.admin.lists import buttons, state
 from conversion_sync.admin.lists.long_list import LongListAdmin
 from conversion_sync.admin.lists.waiting import follows, note_reasons, outlook_of, why
 from conversion_sync.admin.pages import delete, mirrored, panel_page, row_actions, saving
@@ -100,11 +100,15 @@ class SyncedAdmin(LongListAdmin):
 
     def _say_what_is_searched(self, changelist: ChangeList) -> None:
         if not changelist.search_help_text:
-            changelist.search_help_text = search.help_text(self.model)
+            changelist.search_help_text = self.search_in_words()
 
     def search_condition(self, term: str) -> Q:
         """What a search for this term finds."""
         raise NotImplementedError
+
+    def search_in_words(self) -> str:
+        """What a search looks at, for the list of a class that has no ``search_help_text``."""
+        return ""
 
     def prepare(self, rows: Sequence[Any]) -> None:
         note_reasons(rows)

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from conversion_sync.admin import badges
 from conversion_sync.admin.lists import cells
 from conversion_sync.admin.lists.search import contact as search
+from conversion_sync.admin.lists.search import contact_in_words as search_in_words
 from conversion_sync.admin.lists.waiting import note_renamed_companies
 from conversion_sync.admin.site import Admin, ChangeList
 from conversion_sync.models import Contact, Status, Subscription, SubscriptionChange
@@ -37,6 +38,7 @@ __all__ = [
     "note",
     "opt_out",
     "search",
+    "search_in_words",
     "with_opt_out",
 ]
 

@@ -19,7 +19,15 @@ from conversion_sync.api.keys import normal_email, normal_id
 from conversion_sync.models import Company, Contact, Engagement
 from conversion_sync.models.trigrams import LEAST, Digits, are_there
 
-__all__ = ["by_address", "company", "contact", "engagement", "help_text"]
+__all__ = [
+    "by_address",
+    "company",
+    "company_in_words",
+    "contact",
+    "contact_in_words",
+    "engagement",
+    "engagement_in_words",
+]
 
 #: So many companies, or contacts, are looked up before what belongs to them.
 FEW = 1000
@@ -28,24 +36,29 @@ FEW = 1000
 _PHONE, DIGITS = re.compile(r"[\d\s()+./-]+"), 4
 
 
-def help_text(model: type[Any]) -> str:
-    """What a search in a list of these rows looks at."""
-    parts = _has_parts()
-    if model is Contact:
-        return (
-            _("Any part of the email, the name, the company or its domain; digits of the phone.")
-            if parts
-            else _("By the beginning of the email, the last name or the company, or by both names.")
-        )
-    if model is Company:
-        return (
-            _("Any part of the name or the domain, or the beginning of the external id.")
-            if parts
-            else _("By the beginning of the name or the external id.")
-        )
+def contact_in_words() -> str:
+    """What ``contact`` looks at."""
+    return (
+        _("Any part of the email, the name, the company or its domain; digits of the phone.")
+        if _has_parts()
+        else _("By the beginning of the email, the last name or the company, or by both names.")
+    )
+
+
+def company_in_words() -> str:
+    """What ``company`` looks at."""
+    return (
+        _("Any part of the name or the domain, or the beginning of the external id.")
+        if _has_parts()
+        else _("By the beginning of the name or the external id.")
+    )
+
+
+def engagement_in_words() -> str:
+    """What ``engagement`` looks at."""
     return (
         _("Any part of the contact's email, name or company; or the beginning of the source key.")
-        if parts
+        if _has_parts()
         else _("By the beginning of the contact's email or of the source key.")
     )
 
