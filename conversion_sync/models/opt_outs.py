@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from conversion_sync.models.erased import PREFIX, trace
 
-__all__ = ["by_person", "standing_opt_out"]
+__all__ = ["LogChange", "by_person", "standing_opt_out"]
 
 
 class LogChange(Protocol):

@@ -12,23 +12,17 @@ from django.db import transaction
 from conversion_sync.models.chunks import in_chunks
 from conversion_sync.models.contact_table import contacts
 from conversion_sync.models.locking import locking
+from conversion_sync.models.opt_outs import LogChange
 from conversion_sync.models.state import Status
 from conversion_sync.models.subscription import OUT
 
 __all__ = ["follow_log", "reflect", "write_subscriptions"]
 
 
-class Entered(Protocol):
-    """A change of the log, as far as it matters here."""
+class Entered(LogChange, Protocol):
+    """A change that has just been entered in the log, as far as it matters here."""
 
     status: Any
-
-    @property
-    def contact_id(self) -> int | None: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def is_opt_out(self) -> bool: ...
 
 
 def follow_log(using: str, entered: Sequence[Entered]) -> None:
