@@ -11,19 +11,16 @@ from pathlib import Path
 import pytest
 
 from conversion_sync.sandbox import Sandbox
-from tests.installation.kit import LIMIT, Environment, run
+from tests.installation.kit import INSTALLED, LIMIT, Environment, run
 
 pytestmark = [pytest.mark.installation, pytest.mark.timeout(LIMIT)]
 
-SETTINGS = """
-INSTALLED_APPS += ["django_q", "conversion_sync"]
-Q_CLUSTER = {
-    "orm": "default", "workers": 1, "queue_limit": 1, "bulk": 1, "timeout": 60, "retry": 240,
-    "max_attempts": 1, "ack_failures": True, "save_limit": -1, "catch_up": False,
-}
-DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+SETTINGS = (
+    INSTALLED
+    + """
 CONVERSION_SYNC = {"API_KEY": "test-key", "BASE_URL": %r, "RATE_LIMIT": 1000}
 """
+)
 
 SITE = """
 from conversion_sync.models import Company, Contact, Engagement
