@@ -1,5 +1,7 @@
 """All lists: found, filtered, acted on, and with a number of queries that does not grow."""
 
+import html
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -47,6 +49,20 @@ def fill(count, start=0):
         Engagement.objects.create(contact=contact, name="Call", description="text")
         Deletion.objects.create(kind="contact", key=contact.key)
         ApiCall.objects.create(endpoint="POST /contacts/batch", started_at=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    {
+        "company": "By the beginning of the name or the external id.",
+        "contact": "By the beginning of the email, the last name or the company, or by both names.",
+        "engagement": "By the beginning of the contact's email or of the source key.",
+        "subscriptionchange": "By the beginning of the email.",
+        "deletion": "By the beginning of the email or the external id.",
+    }.items(),
+)
+def test_a_list_says_what_its_search_looks_at(admin, name, words):
+    assert words in html.unescape(admin.get(f"{BASE}/{name}/").content.decode())
 
 
 @pytest.mark.parametrize("name", [*SYNCED, "apicall"])
