@@ -123,7 +123,7 @@ def said(message: str, code: str, length: int) -> str:
     if errors.is_known(code) and is_of_a_program(message):
         # Nobody but an administrator can make anything of it: the page of the row says it, too.
         message = ""
-    return one_line(in_words(message), length) or one_line(errors.words(code), length)
+    return one_line(in_words(message), length) or one_line(errors.error_words(code), length)
 
 
 def said_in_full(message: str, code: str, length: int) -> str:
@@ -160,10 +160,10 @@ def _pending(row: SyncedModel, now: datetime, why: Reason | None, outlook: Outlo
         words = _("Retrying %(when)s, %(number)s try") if number else _("Retrying %(when)s")
         return Badge("retry", words % {"when": when, "number": number}, reason(row))
     if why == Reason.RETRY:
-        return Badge("retry", capfirst(waits.words(why)), reason(row))
+        return Badge("retry", capfirst(waits.reason_words(why)), reason(row))
     if why == Reason.LATER and when and row.due_at and row.due_at > now:
         return Badge("wait", _("To be sent %s") % when)
-    return Badge("wait", capfirst(waits.words(why or Reason.READY)), reason(row))
+    return Badge("wait", capfirst(waits.reason_words(why or Reason.READY)), reason(row))
 
 
 def _when(due_at: datetime | None, now: datetime, outlook: Outlook) -> str:

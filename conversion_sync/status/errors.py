@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models import Status
 
-__all__ = ["EXPLANATIONS", "Explanation", "is_known", "needs_a_person", "remedy", "words"]
+__all__ = ["EXPLANATIONS", "Explanation", "error_words", "is_known", "needs_a_person", "remedy"]
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def needs_a_person(code: str) -> bool:
     return bool(code) and EXPLANATIONS.get(code, _UNKNOWN).needs_a_person
 
 
-def words(code: str) -> str:
+def error_words(code: str) -> str:
     """What an error with this code means; the code itself where nobody knows."""
     return str(EXPLANATIONS[code].words) if code in EXPLANATIONS else code
 

@@ -20,7 +20,7 @@ from conversion_sync.sync.kinds import MODELS
 from conversion_sync.sync.planning import WITHIN
 from conversion_sync.sync.readiness import TIMED, Reason, why
 
-__all__ = ["Wait", "reasons", "waits", "words"]
+__all__ = ["Wait", "reason_words", "reasons", "waits"]
 
 #: Of one row, and of several.
 _WORDS: Mapping[Reason, str | Promise] = {
@@ -43,7 +43,7 @@ _WORDS: Mapping[Reason, str | Promise] = {
 _UNFINISHED = (Status.PENDING, Status.SENDING, Status.FAILED, Status.UNCONFIRMED)
 
 
-def words(reason: Reason) -> str:
+def reason_words(reason: Reason) -> str:
     """Why a row, or several, have not arrived."""
     return str(_WORDS[reason])
 
@@ -78,7 +78,7 @@ class Wait:
 
     def words(self, now: datetime.datetime) -> str:
         """Such as ``12 contacts: will be tried again, the first in 4 min``."""
-        said = f"{grouped(self.count)} {self.label}: {words(self.reason)}"
+        said = f"{grouped(self.count)} {self.label}: {reason_words(self.reason)}"
         if self.until is None:
             return said
         seconds = max(0.0, (self.until - now).total_seconds())

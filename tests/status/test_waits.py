@@ -20,8 +20,8 @@ from conversion_sync.models import (
 )
 from conversion_sync.models.clock import db_now
 from conversion_sync.status.counts import count_kinds
+from conversion_sync.status.waits import reason_words, waits
 from conversion_sync.status.waits import reasons as reasons_of
-from conversion_sync.status.waits import waits, words
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.readiness import Reason
 
@@ -213,7 +213,7 @@ def test_the_rows_of_a_page_are_asked_for_together(django_assert_num_queries):
 
 @pytest.mark.parametrize("reason", Reason)
 def test_each_reason_has_words(reason):
-    assert words(reason)
+    assert reason_words(reason)
 
 
 # What waits for a contact, by how the contact stands.

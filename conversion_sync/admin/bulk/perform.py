@@ -22,8 +22,7 @@ from conversion_sync.models.database import database
 from conversion_sync.status.glance import stopped_by
 from conversion_sync.status.numbers import grouped
 from conversion_sync.status.spans import span
-from conversion_sync.status.waits import reasons
-from conversion_sync.status.waits import words as words_of
+from conversion_sync.status.waits import reason_words, reasons
 from conversion_sync.sync import jobs
 from conversion_sync.sync.readiness import Reason
 
@@ -99,7 +98,7 @@ def _what_it_waits_for(rows: Any) -> str:
     """What a row waits for that somebody has sent; blank where it is on its way."""
     found = reasons(list(rows.all()), rows.db)
     why = next(iter(found.values()), None)
-    return "" if why in (None, *ON_THE_WAY) else _("But: %s.") % words_of(why)
+    return "" if why in (None, *ON_THE_WAY) else _("But: %s.") % reason_words(why)
 
 
 def _concerned(action: BulkJob.Action, rows: Any, arguments: Mapping[str, Any]) -> Any:

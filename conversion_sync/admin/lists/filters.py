@@ -96,7 +96,7 @@ class ErrorFilter(CallErrorFilter):
 
 
 def _words(code: str) -> str:
-    return f"{errors.words(code)} ({code})" if errors.is_known(code) else code
+    return f"{errors.error_words(code)} ({code})" if errors.is_known(code) else code
 
 
 def recent_values(column: str, name: Any) -> type[admin.SimpleListFilter]:

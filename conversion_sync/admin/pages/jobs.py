@@ -23,8 +23,7 @@ from conversion_sync.models import BulkJob, Contact, Heartbeat, Subscription
 from conversion_sync.models.database import database
 from conversion_sync.models.fields.times import instant
 from conversion_sync.status import times
-from conversion_sync.status.errors import remedy
-from conversion_sync.status.errors import words as error_words
+from conversion_sync.status.errors import error_words, remedy
 from conversion_sync.status.numbers import grouped
 from conversion_sync.status.spans import span
 from conversion_sync.status.verdict import START_A_WORKER

@@ -6,8 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from conversion_sync.status.errors import remedy
-from conversion_sync.status.errors import words as error_words
+from conversion_sync.status.errors import error_words, remedy
 from conversion_sync.status.spans import span
 from conversion_sync.status.verdict.facts import Facts
 from conversion_sync.status.verdict.verdict import Tone, Verdict

@@ -11,8 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin.pages.dashboard.links import list_address
 from conversion_sync.models import Status
-from conversion_sync.status.errors import remedy
-from conversion_sync.status.errors import words as error_words
+from conversion_sync.status.errors import error_words, remedy
 from conversion_sync.status.numbers import grouped
 from conversion_sync.status.overview import Overview
 

@@ -11,8 +11,7 @@ from django.utils.translation import gettext as _
 from conversion_sync.admin.badges import Badge, render
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.status import times
-from conversion_sync.status.errors import remedy
-from conversion_sync.status.errors import words as error_words
+from conversion_sync.status.errors import error_words, remedy
 from conversion_sync.status.verdict import Facts
 
 __all__ = ["GateCard", "gate_card"]
