@@ -78,7 +78,8 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(admin, name, monkeypa
             assert admin.get(f"{BASE}/{name}/").status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1] == counts[2]
-    assert counts[0] <= 10
+    # PostgreSQL is asked, besides, whether it has the indexes of a search.
+    assert counts[0] <= 10 + (connection.vendor == "postgresql")
 
 
 def shown(client, name, query):
