@@ -14,12 +14,13 @@ from urllib3.exceptions import (
     MaxRetryError,
     NewConnectionError,
     ProxyError,
+    ReadTimeoutError,
     SSLError,
 )
 
 from conversion_sync.api.secret import Secret
 
-__all__ = ["forget_secrets", "is_not_sent", "is_of_the_channel", "reason"]
+__all__ = ["forget_secrets", "is_not_sent", "is_of_the_channel", "is_overdue", "reason"]
 
 _REASON_LENGTH = 200
 
@@ -38,6 +39,11 @@ def is_not_sent(error: BaseException) -> bool:
     ):
         return True
     return isinstance(_root(error), (NewConnectionError, ConnectTimeoutError, SSLError, ProxyError))
+
+
+def is_overdue(error: BaseException) -> bool:
+    """Tell whether nothing came for as long as the socket waits."""
+    return isinstance(_root(error), ReadTimeoutError)
 
 
 def reason(error: BaseException) -> str:

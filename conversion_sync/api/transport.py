@@ -190,8 +190,10 @@ class Transport:
     def _overdue(self, call: Call, phase: Phase, endpoint: str) -> ConversionError:
         if phase is Phase.PREPARING:
             return NotSent(f"No connection within {self.deadline:g} s.", endpoint=endpoint)
-        text = f"No full answer within {self.deadline:g} s."
-        return NoAnswer(text, status=call.status, endpoint=endpoint)
+        return NoAnswer(self._no_full_answer(), status=call.status, endpoint=endpoint)
+
+    def _no_full_answer(self) -> str:
+        return f"No full answer within {self.deadline:g} s."
 
     def _failure(self, error: BaseException, call: Call, endpoint: str) -> ConversionError:
         if not isinstance(error, Exception):
@@ -208,6 +210,9 @@ class Transport:
             reason = f"The answer is larger than {self.max_answer_bytes} bytes."
         elif isinstance(error, BadEncodingError):
             reason = "The answer is compressed in a way that can't be read."
+        elif causes.is_overdue(error):
+            # The socket's time was over a moment before the call's.
+            reason = self._no_full_answer()
         elif not causes.is_of_the_channel(error):
             raise error  # a mistake of this client
         return NoAnswer(reason, status=call.status, endpoint=endpoint)

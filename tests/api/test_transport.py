@@ -143,6 +143,18 @@ def test_the_deadline_holds_against_silence(make):
         make(server.url, deadline=2).send(request("POST", "/x", {}))
 
 
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"])
+def test_the_words_are_the_same_where_the_socket_is_the_first_to_end(make, monkeypatch, head):
+    def serve(server, connection):
+        server.request(connection)
+        connection.sendall(head)
+        silent(server, connection)
+
+    monkeypatch.setattr(Transport, "_wait_for", lambda transport, call: call.done.wait(PROMPT))
+    with Raw(serve) as server, promptly(), pytest.raises(NoAnswer, match=r"within 0\.5 s\."):
+        make(server.url, deadline=0.5).send(request("POST", "/x", {}))
+
+
 def test_a_name_that_is_never_resolved_is_not_sent_even_if_it_is_at_last(make, monkeypatch):
     with Raw(answering(OK)) as server:
         real = socket.getaddrinfo
