@@ -31,7 +31,7 @@ from conversion_sync.models import (
 from conversion_sync.queues import django_q
 from conversion_sync.records.mappers import mapper_of
 from conversion_sync.sandbox import Sandbox
-from conversion_sync.sandbox.traffic import Call
+from conversion_sync.sandbox.traffic import Call, Traffic
 from conversion_sync.sync.drain import drain
 from tests.faults.conftest import API_KEY, Configure
 from tests.faults.kill_clusters import PUSH, QCLUSTER, ROOT, Clusters
@@ -65,6 +65,9 @@ CONTACTS, COMPANIES, EVENTS, KILLS = (7_000, 500, 2_500, 100) if LONG else (1_00
 
 #: Calls that a worker makes at once.
 CONCURRENCY = 24
+
+#: The sandbox keeps so many of the last calls.
+CALLS = 100_000
 
 #: Seconds without any progress, after the last kill, that nothing excuses.
 STUCK = 60
@@ -220,6 +223,7 @@ def test_killed_at_random_the_remote_ends_as_the_local(
     OrmQ.objects.all().delete()
     configure(QUEUE="django_q")
     monkeypatch.setattr(box.app.troubles, "latency", latency)
+    monkeypatch.setattr(box.app, "traffic", Traffic(CALLS))
     world, begun = World(seed := random.randrange(1_000_000), box), time.monotonic()
     world.populate(CONTACTS, COMPANIES, EVENTS)
     count = 1 if connection.vendor == "sqlite" else 2
@@ -310,7 +314,7 @@ def check_opted_out(remote: dict[str, str], known: dict[int, datetime.datetime])
 def overwritten(box: Sandbox, world: World) -> set[int]:
     """Who opted out there after we had asked, and before our call: that is not promised."""
     calls = box.calls
-    assert len(calls) < 10_000, "the sandbox has forgotten the oldest"
+    assert len(calls) < CALLS, "the sandbox has forgotten the oldest"
     asked: dict[str, float] = {}
     moments = defaultdict[str, list[tuple[float, float]]](list)
     for call in calls:
