@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-from contextlib import closing
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 __all__ = [
     "COMMAND_LIMIT",
@@ -15,6 +18,7 @@ __all__ = [
     "ROOT",
     "Environment",
     "inherited",
+    "postgres_database",
     "run",
     "schema",
 ]
@@ -32,6 +36,26 @@ Q_CLUSTER = {
     "max_attempts": 1, "ack_failures": True, "save_limit": -1, "catch_up": False,
 }
 DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+"""
+
+
+POSTGRES_URL = (
+    os.environ.get("POSTGRES_URL") or "postgres://conversion:conversion@127.0.0.1:5432/conversion"
+)
+
+POSTGRES = """
+DATABASES = {{"default": {{
+    "ENGINE": "django.db.backends.postgresql", "NAME": "{name}", "USER": "{server.username}",
+    "PASSWORD": "{server.password}", "HOST": "{server.hostname}", "PORT": "{server.port}",
+}}}}
+"""
+
+#: A statement on databases, by what the site has.
+STATEMENT = """
+import sys, psycopg
+url, statement = sys.argv[1:]
+with psycopg.connect(url, autocommit=True) as connection:
+    connection.execute(statement)
 """
 
 
@@ -74,3 +98,20 @@ def schema(database: Path) -> set[tuple[str, str, str, str]]:
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT type, tbl_name, name, sql FROM sqlite_master")
         return {(str(kind), str(table), str(name), str(sql)) for kind, table, name, sql in rows}
+
+
+@contextmanager
+def postgres_database(python: str) -> Iterator[str]:
+    """A database of its own, by an environment that has psycopg. Gives a site's settings of it."""
+    server = urlsplit(POSTGRES_URL)
+
+    def say(statement: str) -> None:
+        url = server._replace(path="/postgres").geturl()
+        run([python, "-c", STATEMENT, url, statement], ROOT)
+
+    name = f"test_{uuid.uuid4().hex}"
+    say(f'CREATE DATABASE "{name}"')
+    try:
+        yield POSTGRES.format(name=name, server=server)
+    finally:
+        say(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -17,20 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import redis
 
 from conversion_sync.sandbox import Sandbox
-from tests.installation.kit import LIMIT, ROOT, Environment, inherited, run
+from tests.installation.kit import LIMIT, Environment, inherited, postgres_database, run
 from tests.installation.test_wheel import pythons
 
 pytestmark = [pytest.mark.installation, pytest.mark.timeout(LIMIT)]
 
-POSTGRES_URL = (
-    os.environ.get("POSTGRES_URL") or "postgres://conversion:conversion@127.0.0.1:5432/conversion"
-)
 REDIS_URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
 
 ANN, BOB = "ann@x.example", "bob@x.example"
@@ -42,21 +38,6 @@ SQLITE = """
 DATABASES["default"]["OPTIONS"] = {
     "transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=wal",
 }
-"""
-
-POSTGRES = """
-DATABASES = {{"default": {{
-    "ENGINE": "django.db.backends.postgresql", "NAME": "{name}", "USER": "{server.username}",
-    "PASSWORD": "{server.password}", "HOST": "{server.hostname}", "PORT": "{server.port}",
-}}}}
-"""
-
-#: A statement on databases, by what the site has.
-STATEMENT = """
-import sys, psycopg
-url, statement = sys.argv[1:]
-with psycopg.connect(url, autocommit=True) as connection:
-    connection.execute(statement)
 """
 
 SETTINGS = """
@@ -325,19 +306,8 @@ def on_sqlite(made: Made) -> Iterator[Site]:
 @pytest.fixture
 def on_postgres(request, made: Made, install: Install) -> Iterator[Site]:
     python = install(*request.node.callspec.params["made"]).python
-    server = urlsplit(POSTGRES_URL)
-
-    def say(statement: str) -> None:
-        url = server._replace(path="/postgres").geturl()
-        run([python, "-c", STATEMENT, url, statement], ROOT)
-
-    name = f"test_{uuid.uuid4().hex}"
-    say(f'CREATE DATABASE "{name}"')
-    try:
-        with made("postgres", POSTGRES.format(name=name, server=server)) as site:
-            yield site
-    finally:
-        say(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with postgres_database(python) as settings, made("postgres", settings) as site:
+        yield site
 
 
 def test_a_save_arrives_and_what_a_killed_worker_held_is_swept(on_sqlite: Site, on_postgres: Site):
