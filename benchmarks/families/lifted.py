@@ -23,8 +23,8 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from benchmarks import rows
-from benchmarks.apart import BASE_DIR
 from benchmarks.figure import Figure
+from benchmarks.process import BASE_DIR
 from benchmarks.server import StandIn, sending
 from benchmarks.sizes import Sizes
 from benchmarks.work import drain_all
