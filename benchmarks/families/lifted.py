@@ -138,7 +138,8 @@ def push(url: str, pk: int) -> None:
 
     from conversion_sync.models import Contact
 
-    row = Contact.unmarked.values("email", "first_name", "last_name", "title").get(pk=pk)
+    names = ("email", "first_name", "last_name", "title")
+    row: dict[str, Any] = {**Contact.unmarked.values(*names).get(pk=pk)}
     answer = requests.post(
         f"{url}/contacts/batch",
         json={"contacts": [{"email": row.pop("email"), "variables": row}]},
