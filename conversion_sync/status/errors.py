@@ -38,7 +38,10 @@ class Explanation:
 EXPLANATIONS: Mapping[str, Explanation] = {
     ErrorCode.VALIDATION_ERROR: Explanation(
         _("refused as not valid"),
-        _("Correct the value that the message names, and save: it is sent again."),
+        _(
+            "Correct the value that the message names, and save: it is sent again. A deletion or a "
+            "change of subscription has no form: retry it, or discard the deletion."
+        ),
     ),
     ErrorCode.DUPLICATE_ERROR: Explanation(
         _("Conversion has it already"),
