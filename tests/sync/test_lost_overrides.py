@@ -138,6 +138,24 @@ def test_who_goes_on_under_another_address_stays_opted_out(conversion, settings,
     assert remote(conversion, BOB) == "UNSUBSCRIBED"
 
 
+def test_a_batch_that_may_have_arrived_and_is_split_leaves_each_in_doubt(conversion):
+    rows = [synced_contact(email, subscription_status="UNSUBSCRIBED") for email in (ANN, BOB)]
+    for row in rows:
+        write(row, remote_created_at=None)
+        subscribe_anyway(row)
+    conversion.fail("status", path=BATCH, status=400, worked=True)
+    # The parts are certainly refused.
+    conversion.fail("429", path=BATCH, headers={"Retry-After": "1"}, count=None)
+    drain(3)
+    conversion.clear_faults()
+    ApiGate.write("default", blocked_until=None)
+    assert {remote(conversion, row.email) for row in rows} == {"SUBSCRIBED"}
+    for row in rows:
+        conversion.set_status(row.email, "UNSUBSCRIBED")
+    push_later()
+    assert {remote(conversion, row.email) for row in rows} == {"UNSUBSCRIBED"}
+
+
 def test_an_override_that_is_ordered_once_more_is_sent(conversion, settings, old):
     subscribe_anyway(old)
     lose_the_answer(conversion, settings, "reset")

@@ -41,18 +41,22 @@ class Settling:
         """Group the rows by what is written of them, and write each group at once."""
         decided = [(row, self._decided(row, outcome)) for row, outcome in rows]
         opt_outs = self._standing_opt_outs(decided)
-        groups = defaultdict[tuple[object, int, bool, bool], dict[int, Outcome]](dict)
+        # Whatever came of its last call, one before that may have carried it.
+        doubtful = self.claim.doubtful
+        groups = defaultdict[tuple[object, int, bool, bool, bool], dict[int, Outcome]](dict)
         for row, outcome in decided:
             changed = self.is_record and self._is_changed(row)
             # What was changed may say something else by now: see ``still_unstorable``.
             alike = written_alike(outcome, words=changed)
-            key = (alike, row.attempts, changed, row.pk in opt_outs)
+            key = (alike, row.attempts, changed, row.pk in opt_outs, row.pk in doubtful)
             groups[key][row.pk] = outcome
             if not changed:
                 settled[outcome.decision].append(row.pk)
         remote_ids = {row.pk: row.remote_id for row, _ in decided}
-        for (_, attempts, changed, is_out), outcomes in groups.items():
+        for (_, attempts, changed, is_out, in_doubt), outcomes in groups.items():
             columns = columns_of(self.claim.model, next(iter(outcomes.values())), attempts)
+            if in_doubt:
+                columns |= self.claim.model.doubt()
             own = self._own(outcomes, remote_ids)
             if changed:
                 columns |= due_again() | still_unstorable(columns)
