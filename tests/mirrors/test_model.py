@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,13 @@ class Site:
         self.plans = [Plan.objects.create(name=name) for name in ("pro", "free")]
         self.tag = Tag.objects.create(name="vip")
         self.is_marked = True
+        #: The keys that each customer has wanted so far.
+        self.ever = defaultdict[int, set[str]](set)
+
+    def note(self) -> None:
+        """Remember who wants what."""
+        for customer in Customer.objects.select_related("plan"):
+            self.ever[customer.pk].add(wants(customer))
 
     def pick(self, number: int) -> Customer | None:
         found = list(Customer.objects.order_by("pk"))
@@ -142,25 +150,35 @@ class Site:
         self.is_marked = False
 
     def see(self) -> None:
-        """Compare what there is with the reference."""
+        """Compare what there is with the reference.
+
+        Who wants a key that another one has keeps the contact of a key that it wanted before, as
+        long as nobody else wants that.
+        """
+        self.note()
         customers = {each.pk: each for each in Customer.objects.select_related("plan")}
         wanted = {pk: wants(each) for pk, each in customers.items()}
         rows = contacts()
-        assert {*rows} == {*wanted.values()} - {""}
+        by_pk = {row.pk: key for key, row in rows.items()}
         links = {int(link.source): link for link in MirrorLink.objects.exclude(state=State.GONE)}
-        owners = dict[str, int]()
+        owners, kept = dict[str, int](), set[str]()
         for pk, key in wanted.items():
             link = links[pk]
             if not key:
                 assert (link.state, link.row) == (State.EXCLUDED, None)
-            elif link.row is None:
-                assert (link.state, link.key) == (State.CONFLICT, key)
+            elif link.state == State.CONFLICT:
+                assert link.key == key
+                if link.row is not None:
+                    assert by_pk[link.row] in self.ever[pk] - {key}
+                    kept.add(by_pk[link.row])
             else:
                 assert (link.state, link.row) == (State.MIRRORED, rows[key].pk)
                 owners[key] = pk
-        assert {*owners} == {*rows}
-        for key, row in rows.items():
-            said = row.custom_variables
+        assert {*owners} == {*wanted.values()} - {""}
+        assert {*rows} == {*owners} | kept
+        assert {*owners}.isdisjoint(kept)
+        for key in owners:
+            said = rows[key].custom_variables
             expected = says(customers[owners[key]])
             assert {name: said.get(name) for name in expected} == expected
 
@@ -219,6 +237,7 @@ def test_what_the_mirrors_say_is_what_there_is(few, happening):
         site = Site()
         for operation, number, text in happening:
             operation(site, number, text)
+            site.note()
         site.backfill(0, "")
         push()
         end_waits()
