@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 
 from conversion_sync.mirrors.explain import explain, row_of
-from conversion_sync.mirrors.heirs import key_as
+from conversion_sync.mirrors.heirs import key_in_database
 from conversion_sync.mirrors.marks import mirroring
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import render
@@ -157,7 +157,7 @@ def _contact(using: str, who: str | models.Model) -> Contact:
     if row is None:
         # It may have been saved in this very transaction.
         for declared in registry.of(type(who), MirrorLink.Kind.CONTACT):
-            render(using, declared, [key_as(who, declared.model)], bulk=False)
+            render(using, declared, [key_in_database(who, declared.model)], bulk=False)
         row = row_of(who, MirrorLink.Kind.CONTACT, using=using)
     if row is None:
         raise NotMirrored(_why(who))

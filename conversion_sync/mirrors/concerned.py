@@ -14,6 +14,7 @@ from conversion_sync.mirrors.followed import table
 from conversion_sync.mirrors.links import key_of_target
 from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.registry import registry
+from conversion_sync.mirrors.spelling import as_stored
 from conversion_sync.mirrors.table import Left, label_of
 from conversion_sync.models import MirrorLink, MirrorMark
 
@@ -54,7 +55,7 @@ def sources_of(
     wanted = defaultdict[Declared, dict[str, Any]](dict)
     for (declared, lookup, what), texts in by_concern.items():
         if not lookup and what != What.HANDED:
-            pks = _as_stored(declared.model, _primary_keys(declared.model, texts))
+            pks = _with_stored(declared.model, _primary_keys(declared.model, texts))
         else:
             pks = _led_to(using, declared, lookup, what, texts)
         if len(pks) > SOURCES:
@@ -68,15 +69,10 @@ def _primary_keys(model: type[models.Model], texts: Collection[str]) -> list[Any
     return [primary_key.to_python(text) for text in dict.fromkeys(texts)]
 
 
-def _as_stored(model: type[models.Model], pks: list[Any]) -> list[Any]:
-    """These primary keys, and those of rows that the database takes for the same.
-
-    To many a collation ``A1`` is ``a1``: a row of that key is saved by either.
-    """
-    if not any(isinstance(pk, str) for pk in pks):
-        return pks
-    rows = model._base_manager.using(router.db_for_write(model)).filter(pk__in=pks)
-    return [*dict.fromkeys([*rows.values_list("pk", flat=True), *pks])]
+def _with_stored(model: type[models.Model], pks: list[Any]) -> list[Any]:
+    """These primary keys, and those of rows that the database takes for the same."""
+    spelled = as_stored(router.db_for_write(model), model, pks)
+    return [*dict.fromkeys([*spelled.values(), *pks])]
 
 
 def _led_to(

@@ -11,7 +11,7 @@ from django.db import models, router
 from django.db.models import Q
 
 from conversion_sync.mirrors.declaration import Declared
-from conversion_sync.mirrors.heirs import key_as, keys_as
+from conversion_sync.mirrors.heirs import key_as, key_in_database, keys_as
 from conversion_sync.mirrors.plan import Plan
 from conversion_sync.mirrors.reading import Reader, Reading
 from conversion_sync.mirrors.registry import registry
@@ -102,7 +102,7 @@ def row_of(instance: models.Model, kind: Kind, *, using: str | None = None) -> A
     using = using or database()
     found = Q(pk=None)
     for each in registry.of(type(instance), kind):
-        found |= Q(mirror=each.label, source=_text(each, instance))
+        found |= Q(mirror=each.label, source=str(key_in_database(instance, each.model)))
     links = MirrorLink.objects.using(using).filter(found, kind=kind)
     links = links.exclude(state=MirrorLink.State.WAITING)
     pk = links.filter(row__isnull=False).values_list("row", flat=True).first()
@@ -147,7 +147,8 @@ def _rows(using: str, links: Iterable[MirrorLink]) -> dict[tuple[str, int | None
 
 
 def _explain(using: str, declared: Declared, instance: models.Model) -> Explanation:
-    text, pk = _text(declared, instance), key_as(instance, declared.model)
+    pk = key_in_database(instance, declared.model)
+    text, texts = str(pk), {str(pk), str(key_as(instance, declared.model))}
     links = MirrorLink.objects.using(using).filter(mirror=declared.label, source=text)
     link = links.first() or MirrorLink(state="")
     reading = Reader(declared).read([pk]).get(pk)
@@ -158,7 +159,7 @@ def _explain(using: str, declared: Declared, instance: models.Model) -> Explanat
     row = None
     if link.row is not None:
         row = MODEL_OF[declared.kind].unmarked.using(using).filter(pk=link.row).first()
-    marks = MirrorMark.objects.using(using).filter(model=label_of(declared.model), source=text)
+    marks = MirrorMark.objects.using(using).filter(model=label_of(declared.model), source__in=texts)
     return Explanation(
         mirror=declared.label,
         kind=str(declared.kind),
@@ -173,10 +174,6 @@ def _explain(using: str, declared: Declared, instance: models.Model) -> Explanat
         is_marked=marks.exists(),
         is_outdated=bool(link.mapping) and link.mapping != fingerprint(declared),
     )
-
-
-def _text(declared: Declared, instance: models.Model) -> str:
-    return str(key_as(instance, declared.model))
 
 
 def _see_key(declared: Declared, plan: Plan) -> None:

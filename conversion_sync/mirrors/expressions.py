@@ -12,7 +12,17 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.constants import LOOKUP_SEP
 
-__all__ = ["How", "PathStep", "conditions", "how", "name_of", "path_steps", "paths", "target"]
+__all__ = [
+    "How",
+    "PathStep",
+    "conditions",
+    "how",
+    "key_path",
+    "name_of",
+    "path_steps",
+    "paths",
+    "target",
+]
 
 
 class How(enum.Enum):
@@ -144,6 +154,16 @@ def target(model: type[models.Model], value: Any) -> type[models.Model] | None:
             return model if field.primary_key else None
         model = field.related_model
     return model
+
+
+def key_path(model: type[models.Model], path: str) -> str:
+    """The path to the primary key of what a path leads to, which may end with it already."""
+    for name in path.split(LOOKUP_SEP):
+        field = _field(model, name)
+        if field is None or not field.is_relation:
+            return path
+        model = field.related_model
+    return f"{path}{LOOKUP_SEP}pk"
 
 
 def conditions(include: Any) -> Sequence[Q]:

@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from django.db import models
+from django.db import models, router
 
+from conversion_sync.mirrors.spelling import as_stored
 from conversion_sync.mirrors.table import Model, python_key
 
-__all__ = ["key_as", "keys_as"]
+__all__ = ["key_as", "key_in_database", "keys_as"]
 
 
 def key_as(instance: models.Model, model: Model) -> Any:
     """The primary key that an instance has in a model that it is of, or inherits."""
     primary_key: Any = model._meta.pk
     return python_key(model, getattr(instance, primary_key.attname))
+
+
+def key_in_database(instance: models.Model, model: Model) -> Any:
+    """As ``key_as``; a text as the database spells it, whatever the instance does."""
+    pk = key_as(instance, model)
+    return as_stored(router.db_for_write(model), model, [pk]).get(pk, pk)
 
 
 def keys_as(using: str, model: Model, pks: Collection[Any], other: Model) -> dict[Any, Any]:

@@ -14,7 +14,8 @@ from django.db import DatabaseError, models, router, transaction
 from django.db.models import F, Q
 
 from conversion_sync.mirrors.declaration import REFERENCES, Declared
-from conversion_sync.mirrors.expressions import How, conditions, how, name_of
+from conversion_sync.mirrors.expressions import How, conditions, how, key_path, name_of, target
+from conversion_sync.mirrors.spelling import as_stored
 from conversion_sync.sync.error_text import error_in_words, is_of_the_database
 
 __all__ = ["Reader", "Reading", "fault_in_words"]
@@ -51,8 +52,8 @@ class Reader:
     def _by_how(self) -> Mapping[How, dict[str, Any]]:
         found: dict[How, dict[str, Any]] = {each: {} for each in How}
         for name, value in self.words.items():
-            if name in REFERENCES and isinstance(value, F) and name_of(value) != "pk":
-                value = F(f"{name_of(value)}__pk")
+            if name in REFERENCES and isinstance(value, F):
+                value = F(key_path(self.model, name_of(value)))
             found[how(value, self.model)][name] = value
         return found
 
@@ -100,6 +101,8 @@ class Reader:
             for pk, each in alone:
                 if pk in found:
                     found[pk].values[name] = each
+        for name in self.words.keys() & REFERENCES.keys():
+            self._spell(name, found.values())
         if self.conditions:
             self._see_conditions(these, found)
         return found
@@ -152,6 +155,18 @@ class Reader:
                 lists[pk].append(each)
         for pk, reading in found.items():
             reading.values[name] = lists[pk]
+
+    def _spell(self, name: str, found: Collection[Reading]) -> None:
+        """Have what sources refer to be spelled as there, where their foreign keys do otherwise."""
+        model = target(self.model, self.words[name])
+        if model is None:
+            return
+        pks = [reading.values.get(name) for reading in found]
+        spelled = as_stored(router.db_for_write(model), model, pks)
+        for reading in found if spelled else ():
+            pk = reading.values.get(name)
+            if isinstance(pk, str):
+                reading.values[name] = spelled.get(pk, pk)
 
     def _see_conditions(self, these: models.QuerySet[Any], found: Mapping[Any, Reading]) -> None:
         holds = {*these.filter(self.declared.include).values_list("pk", flat=True)}

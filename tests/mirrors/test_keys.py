@@ -13,9 +13,10 @@ from django.db.models import F
 from conversion_sync import mirrors
 from conversion_sync.mirrors import explain
 from conversion_sync.mirrors.backfill import Backfill
-from conversion_sync.models import MirrorLink
-from tests.mirrors.kit import contacts, render
-from tests.mirrors.shop.models import Bid, Moment, Order, Price, Seat
+from conversion_sync.mirrors.checks import check_mirrors
+from conversion_sync.models import Engagement, MirrorLink
+from tests.mirrors.kit import State, contacts, link, render
+from tests.mirrors.shop.models import Bid, Line, Moment, Order, Price, Seat
 
 pytestmark = pytest.mark.django_db
 
@@ -88,6 +89,30 @@ def test_what_belongs_to_it_may_have_a_key_of_several_columns(mirror):
 
 def seats():
     return {key: row.custom_variables["seats"] for key, row in contacts().items()}
+
+
+class LineMirror(mirrors.Mirror[Line]):
+    contact = F("order")
+    name = "Line"
+    description = F("text")
+
+
+@pytest.mark.parametrize("path", ["order", "order_id", "order__pk", "order__number"])
+def test_a_reference_may_end_with_the_key_itself(mirror, path):
+    class PathMirror(LineMirror):
+        contact = F(path)
+
+    mirror("contact", Order, OrderMirror)
+    mirror("engagement", Line, PathMirror)
+    order = Order.objects.create(number="abc", status="")
+    line = Line.objects.create(order=order, text="one")
+    assert check_mirrors() == []
+    render()
+    assert link(line).state == State.WAITING
+    order.status = "ann@x.example"
+    order.save()
+    render()
+    assert Engagement.unmarked.get().contact == contacts()["ann@x.example"]
 
 
 @pytest.mark.skipif(connection.vendor != "mysql", reason="no such collation by default")
