@@ -188,7 +188,7 @@ def _closing(figures: list[Figure], options: argparse.Namespace, seconds: int) -
             if database in {*family.timed_on} - {*family.quickly_on} and not family.is_asked_for
         ]
         print(f"Not timed in a quick run: {', '.join(left_out)}.")
-    for verdict in (Verdict.ABSENT, Verdict.BROKEN, Verdict.KNOWN, Verdict.MISSED):
+    for verdict in (Verdict.ABSENT, Verdict.BROKEN, Verdict.MISSED):
         for figure in figures:
             if figure.verdict is verdict:
                 print(f"{verdict}: {figure.name} ({figure.database}) {figure.note}")

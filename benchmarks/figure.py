@@ -19,8 +19,6 @@ class Verdict(StrEnum):
     NEARLY = "nearly"
     """Past the target, by a tenth of it at most."""
     MISSED = "missed"
-    KNOWN = "missed, as is known"
-    """A count past its target, but no worse than ``known``."""
     NONE = "no target"
     ABSENT = "not measured"
     BROKEN = "broken"
@@ -38,8 +36,6 @@ class Figure:
         target: None where there is none.
         at_least: the target is the least that it may be, else the most.
         is_count: statements, calls, bytes: the same however fast the machine is.
-        known: a count that misses its target, as ``docs/performance.md`` explains it: no more
-            than that.
         note: what else a reader has to know.
         is_broken: the benchmark failed.
         database: where it was measured; the runner fills it in.
@@ -52,7 +48,6 @@ class Figure:
     target: float | None = None
     at_least: bool = False
     is_count: bool = False
-    known: float | None = None
     note: str = ""
     is_broken: bool = False
     database: str = ""
@@ -71,8 +66,6 @@ class Figure:
         slack = -TOLERANCE if self.at_least else TOLERANCE
         if self._reaches(self.target * (1 + slack)):
             return Verdict.NEARLY
-        if self.known is not None and self._reaches(self.known):
-            return Verdict.KNOWN
         return Verdict.MISSED
 
     def _reaches(self, bound: float) -> bool:
@@ -84,8 +77,7 @@ def exit_status(figures: Iterable[Figure], *, counts_only: bool = False) -> int:
     """1 where a target is missed by more than a tenth, or a benchmark failed; else 0.
 
     Args:
-        counts_only: times are not judged, and counts that are known to miss their target only
-            where they have become worse than that.
+        counts_only: times are not judged.
     """
     return int(any(_fails(figure, counts_only) for figure in figures))
 
@@ -96,6 +88,4 @@ def _fails(figure: Figure, counts_only: bool) -> bool:
             return True
         case Verdict.MISSED:
             return figure.is_count or not counts_only
-        case Verdict.KNOWN:
-            return not counts_only
     return False

@@ -30,10 +30,6 @@ SINGLES = 100
 #: Rounds of what takes long, and of a single save, for each round of the run.
 FEW_TIMES, MANY_TIMES = 2, 60
 
-#: MariaDB looks for a standing opt-out by a statement of its own, in a transaction, and whether the
-#: request for a drain is there; the others do so in the statement that writes.
-KNOWN = {("mysql", "creating a row"): 5}
-
 Case = Callable[[Any], Iterator[None]]
 
 
@@ -53,7 +49,6 @@ def counts(sizes: Sizes) -> Iterator[Figure]:
                 beside=f"{ours}, plain {plain}",
                 target=more,
                 is_count=True,
-                known=KNOWN.get((connection.vendor, name)),
             )
 
 

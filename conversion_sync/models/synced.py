@@ -19,7 +19,7 @@ from conversion_sync.models.marking import marking
 from conversion_sync.models.memory import follow
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.models.state_columns import StateModel
-from conversion_sync.models.usual_creation import VENDORS, insert_usually
+from conversion_sync.models.usual_creation import insert_usually, inserts_without_locks
 from conversion_sync.models.usual_save import Unusual, update_usually
 
 __all__ = ["RIGHTS", "Proof", "SyncedModel"]
@@ -104,8 +104,7 @@ class SyncedModel(StateModel):
     def _may_be_created_usually(self, using: str) -> bool:
         connection = connections[using]
         return (
-            connection.vendor in VENDORS
-            and connection.features.can_return_columns_from_insert
+            inserts_without_locks(connection)
             # Not in a transaction.
             and connection.get_autocommit()
             and not _concrete(type(self))._meta.parents

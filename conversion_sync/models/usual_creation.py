@@ -17,13 +17,20 @@ from conversion_sync.models.clock import DbNow
 from conversion_sync.models.erased import trace
 from conversion_sync.models.usual_save import KEPT, Unusual
 
-__all__ = ["VENDORS", "insert_usually"]
-
-#: Those whose INSERT locks nothing of the tables that it looks into.
-VENDORS = ("postgresql", "sqlite")
+__all__ = ["insert_usually", "inserts_without_locks"]
 
 #: What stands for the key in a statement that is built; its trace, for that of the key.
 _KEY = "\ufffe"
+
+
+def inserts_without_locks(connection: Any) -> bool:
+    """Whether an INSERT locks nothing of the tables that it looks into, and gives what it wrote."""
+    if not connection.features.can_return_columns_from_insert:
+        return False
+    if connection.vendor == "mysql":
+        # At any other level MariaDB locks what it looks at, and the gaps between.
+        return bool(connection.isolation_level == "read committed")
+    return connection.vendor in ("postgresql", "sqlite")
 
 
 def insert_usually(
@@ -87,7 +94,9 @@ def _statement(
     names = ", ".join(map(quote, columns))
     values = ", ".join(time if column in now else "%s" for column in columns)
     nothing = " AND ".join(f"NOT EXISTS ({sql})" for sql, _ in proofs)
-    where = f" WHERE {nothing}" if nothing else ""
+    # MariaDB knows no condition without a table.
+    source = " FROM DUAL" if connection.vendor == "mysql" else ""
+    where = f"{source} WHERE {nothing}" if nothing else ""
     result = ", ".join(map(quote, returning))
     return (
         f"INSERT INTO {table} ({names}) SELECT {values}{where} RETURNING {result}",  # see above
