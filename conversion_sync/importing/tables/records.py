@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -28,9 +29,9 @@ class RecordTable(Table):
     #: Names that no custom variable may have.
     common: ClassVar[tuple[str, ...]]
 
+    @abstractmethod
     def snapshot(self, values: Values, known: KnownOfLines) -> Snapshot:
         """What a line says; None in it for a variable of the row that the line takes away."""
-        raise NotImplementedError
 
     def wanted(self, values: Values, known: KnownOfLines) -> Wanted:
         """What the row of a line is to say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from conversion_sync.records.write import locked
 __all__ = ["Table"]
 
 
-class Table:
+class Table(ABC):
     """One kind of file."""
 
     model: ClassVar[type[SyncedModel]]
@@ -58,9 +59,9 @@ class Table:
         """What a column of a file may be read as."""
         return tuple(name for name in cls.titles.words if name in (*cls.names(), *cls.others))
 
+    @abstractmethod
     def normal(self, text: str) -> str:
         """The one form in which keys of this kind are compared."""
-        raise NotImplementedError
 
     def key_of(self, line: Line, columns: Columns) -> str:
         """The normal key of a line; "" where it has none."""
@@ -103,9 +104,9 @@ class Table:
             values.complain(columns.known.get(self.bag, self.bag), error)
         return values
 
+    @abstractmethod
     def edited(self, values: Values, known: KnownOfLines) -> Edit:
         """The row of a line as it is to be; nothing is wrong with what the line says."""
-        raise NotImplementedError
 
     def may_change(self, row: Any) -> bool:
         """Whether a row that is there already may still be changed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, reduce
@@ -56,7 +57,7 @@ UNREAD = frozenset(
 )
 
 
-class Kind:
+class Kind(ABC):
     """One kind of row and its endpoint."""
 
     model: ClassVar[type[SyncedModel]]
@@ -93,19 +94,19 @@ class Kind:
         """The condition of rows that are claimed before others, and without them."""
         return NEVER
 
-    def clear(self, using: str, pks: Sequence[int]) -> None:
+    def clear(self, using: str, pks: Sequence[int]) -> None:  # noqa: B027  # for those that have them
         """Deal with due rows that are not to be sent."""
 
-    def after_lost_workers(self, using: str, pks: Sequence[int]) -> None:
+    def after_lost_workers(self, using: str, pks: Sequence[int]) -> None:  # noqa: B027  # as above
         """Do what rows entail whose workers never came back, before they are claimed anew."""
 
+    @abstractmethod
     def payload(self, row: Any) -> Payload:
         """What is sent of a row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send(self, run: Run, claim: Claim) -> Delivery[None]:
         """Send what was claimed, and settle it."""
-        raise NotImplementedError
 
     def is_due(self, using: str, priority: int) -> Condition:
         """An expression: whether any row of the priority is due, though it may have to wait."""

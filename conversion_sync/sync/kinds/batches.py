@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,13 +27,13 @@ SPLIT_CALLS = 40
 class Batches(Kind):
     """Many rows in one call; a batch refused for its content is split."""
 
+    @abstractmethod
     def request(self, items: Sequence[Payload]) -> Request[BatchResult]:
         """The call that carries these items."""
-        raise NotImplementedError
 
+    @abstractmethod
     def key(self, item: Payload) -> str:
         """What the answer names an item by."""
-        raise NotImplementedError
 
     def send(self, run: Run, claim: Claim) -> Delivery[None]:
         yield from _Batch(self, run, claim).send()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -49,10 +50,10 @@ class Records(Batches):
     def key(self, item: Snapshot) -> str:
         return item.key
 
+    @abstractmethod
     def hand_over(self, using: str, holder: Any, other: Any) -> set[str]:
         """Have what belongs to a row belong to the one that holds its key, from now on.
 
         Returns:
             The columns of ``holder`` that were changed, and are still to be saved.
         """
-        raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,9 +24,9 @@ __all__ = ["Singles"]
 class Singles(Kind):
     """One row in one call; a few calls at once."""
 
+    @abstractmethod
     def request(self, row: Any, item: Payload) -> Request[Any]:
         """The call that sends this row."""
-        raise NotImplementedError
 
     @property
     def most(self) -> int:
