@@ -73,6 +73,7 @@ class Edit:
 
 
 def _differ(before: Any, after: Any) -> bool:
-    if isinstance(before, dict):
+    # What is empty differs from all that is not, however that would be written as JSON.
+    if before and isinstance(before, dict):
         return not same(before, after)
     return bool(before != after)
