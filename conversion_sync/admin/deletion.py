@@ -35,7 +35,9 @@ class DeletionAdmin(ReadOnlyAdmin, SyncedAdmin):
     def shown_key(self, deletion: Deletion) -> SafeString:
         """The key, of what, and whether only the remote opt-out is asked for."""
         asks = gettext("Only asks for the opt-out") if deletion.only_asks else ""
-        return cells.lines(cells.key(deletion.key), deletion.get_kind_display(), asks)
+        is_address = deletion.kind == Deletion.Kind.CONTACT
+        key = cells.address(deletion.key) if is_address else cells.key(deletion.key)
+        return cells.lines(key, deletion.get_kind_display(), asks)
 
     @admin.display(description=_("asked for"), ordering="created_at")
     def asked(self, deletion: Deletion) -> SafeString:

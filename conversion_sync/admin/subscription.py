@@ -152,7 +152,7 @@ class SubscriptionChangeAdmin(ReadOnlyAdmin, SyncedAdmin):
         """Whose subscription, and from what to what."""
         before = change.get_previous_status_display() or "–"  # noqa: RUF001  # a dash is meant
         steps = format_html("{} → {}", before, change.get_status_display())
-        return cells.lines(cells.key(change.address), steps)
+        return cells.lines(cells.address(change.address), steps)
 
     @admin.display(description=_("asked for"), ordering="created_at")
     def asked(self, change: SubscriptionChange) -> SafeString:

@@ -17,7 +17,7 @@ from typing import Literal
 
 import idna
 
-__all__ = ["normal_domain", "normal_email", "normal_id"]
+__all__ = ["normal_domain", "normal_email", "normal_id", "readable"]
 
 #: Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16 (the same since 5.1, but
 #: for U+180F). Python's ``unicodedata`` does not have it.
@@ -73,6 +73,18 @@ def normal_id(value: str) -> str:
     Stripped, without invisible characters, NFC. Case counts.
     """
     return _visible(value, "NFC")
+
+
+def readable(key: str) -> str:
+    """Return an address or a domain with its A-labels (``xn--…``) as what they stand for."""
+    local, at, domain = key.rpartition("@")
+    try:
+        labels = [
+            idna.decode(label) if label.startswith("xn--") else label for label in domain.split(".")
+        ]
+    except idna.IDNAError:
+        return key
+    return f"{local}{at}{'.'.join(labels)}"
 
 
 def _visible(text: str, form: Literal["NFC", "NFKC"], kept: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conversion_sync.models import Company, Contact, Engagement
+from conversion_sync.models import Company, Contact, Deletion, Engagement
 from tests.admin.conftest import BASE
 
 pytestmark = pytest.mark.django_db
@@ -64,3 +64,14 @@ def test_a_search_finds_rows_without_a_key(staff):
     client = staff(*RIGHTS)
     assert found(client, "a\u200bnn") == [row.pk]
     assert found(client, "C\u200b1", "company") == [firm.pk]
+
+
+@pytest.mark.parametrize("model", ["subscriptionchange", "deletion"])
+def test_an_address_that_is_sent_can_be_read(staff, model):
+    row = Contact.objects.create(email="ann@bücher.example", subscription_status="UNSUBSCRIBED")
+    Deletion.objects.create(kind="contact", key=row.key)
+    Deletion.objects.create(kind="company", key="xn--bcher-kva")
+    client = staff(*RIGHTS, "view_subscriptionchange", "view_deletion")
+    page = client.get(f"{BASE}/{model}/").content.decode().replace("<wbr>", "")
+    assert '<bdi title="ann@xn--bcher-kva.example">ann@bücher.example</bdi>' in page
+    assert ("<bdi>xn--bcher-kva</bdi>" in page) == (model == "deletion")

@@ -10,10 +10,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from conversion_sync.admin import badges
+from conversion_sync.api.keys import readable
 from conversion_sync.models.fields.times import instant
 from conversion_sync.status import times
 
-__all__ = ["asker", "key", "lines", "moment", "text"]
+__all__ = ["address", "asker", "key", "lines", "moment", "text"]
 
 #: Characters of a text, and of a key. A pointer that rests on it is told the rest, and the page of
 #: the row, to which the first cell of a line leads, shows it.
@@ -35,8 +36,18 @@ def text(value: Any, length: int = TEXT) -> SafeString | str:
 def key(value: Any) -> SafeString | str:
     """An address, a domain or an id, cut in its middle: its end tells as much as its beginning."""
     whole = badges.one_line(str(value or ""), 1000)
+    return _shown(whole, _cut(whole))
+
+
+def address(value: str) -> SafeString | str:
+    """An address as it is sent, in the letters of its domain; as it is sent at hand."""
+    whole = badges.one_line(value, 1000)
+    return _shown(whole, _cut(readable(whole)))
+
+
+def _cut(key: str) -> str:
     half = KEY // 2
-    return _shown(whole, whole if len(whole) <= KEY else f"{whole[:half]}…{whole[-half:]}")
+    return key if len(key) <= KEY else f"{key[:half]}…{key[-half:]}"
 
 
 def _shown(whole: str, shown: str) -> SafeString | str:

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-import idna
-
+from conversion_sync.api.keys import readable
 from conversion_sync.sandbox.pages.html import Html, escaped, join, tag
 from conversion_sync.sandbox.traffic import Call
 
@@ -32,21 +31,9 @@ _SHOWN_KEYS = 3
 
 def address(key: str) -> Html:
     """Return an email or id that may break after its signs, and whose domain can be read."""
-    readable = _readable(key)
-    parts = [escaped(part) for part in _BREAKS.split(readable)]
-    return tag("bdi", join(parts, tag("wbr")), title=None if readable == key else key)
-
-
-def _readable(key: str) -> str:
-    """Return an address with its A-labels (``xn--…``) as what they stand for."""
-    local, at, domain = key.rpartition("@")
-    try:
-        labels = [
-            idna.decode(label) if label.startswith("xn--") else label for label in domain.split(".")
-        ]
-    except idna.IDNAError:
-        return key
-    return f"{local}{at}{'.'.join(labels)}"
+    shown = readable(key)
+    parts = [escaped(part) for part in _BREAKS.split(shown)]
+    return tag("bdi", join(parts, tag("wbr")), title=None if shown == key else key)
 
 
 def keys(them: Iterable[str]) -> Html:
