@@ -11,6 +11,7 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, Validat
 from django.db import DatabaseError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,7 +24,7 @@ from conversion_sync.conf import conf
 from conversion_sync.models import Contact, Status, Subscription
 from conversion_sync.models.database import database
 from conversion_sync.records.mappers import mapper_of
-from conversion_sync.status.errors import remedy
+from conversion_sync.status.errors import error_words, remedy
 from conversion_sync.status.glance import stopped_by
 from conversion_sync.sync.clashes import holder_of
 from conversion_sync.sync.compare import (
@@ -36,6 +37,7 @@ from conversion_sync.sync.compare import (
 )
 from conversion_sync.sync.consent import take_remote_opt_out
 from conversion_sync.sync.deliveries import NoSlot
+from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.run import Run
 from conversion_sync.sync.transactions import CallInTransaction
 
@@ -226,9 +228,7 @@ def _ask(row: Any) -> Comparison:
     try:
         found = next(compare_many([row], run, give_way=False), None)
     except NoSlot as no_slot:
-        raise CannotCompare(
-            _("The gate lets no call through now."), _("The dashboard says why.")
-        ) from no_slot
+        raise _without_slot() from no_slot
     except ConfigurationError as error:
         raise CannotCompare(str(error)) from error
     except CallInTransaction as error:
@@ -242,6 +242,16 @@ def _ask(row: Any) -> Comparison:
         why = said(found.error.message, found.error.code, TEXT_LENGTH)
         raise CannotCompare(f"{why} ({found.error.code})", remedy(found.error.code))
     return found
+
+
+def _without_slot() -> CannotCompare:
+    """Why the gate has let no call through, and what to do."""
+    gate = Gate(database()).state()
+    if gate.status == "open":
+        return CannotCompare(_("Other calls had all the time that there was."), _("Try again."))
+    if gate.status != "waiting" and (stopped := stopped_by(database())):
+        return CannotCompare(stopped.words, stopped.advice)
+    return CannotCompare(f"{capfirst(error_words(gate.reason))}.", remedy(gate.reason))
 
 
 def _is_left(field: Field) -> bool:

@@ -5,9 +5,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from conversion_sync.admin.pages import compare
+from conversion_sync.api.errors import RateLimited
 from conversion_sync.models import ApiCall, Company, Contact, SubscriptionChange
 from conversion_sync.status.errors import remedy
-from conversion_sync.sync.gate import Gate
+from conversion_sync.sync.gate import Gate, Refusal
 from tests.admin.conftest import BASE
 from tests.kit import push
 
@@ -139,10 +140,27 @@ def test_it_says_why_conversion_could_not_be_asked(admin, contact, conversion, s
     html = page(admin, contact).content.decode()
     assert "UNAUTHORIZED" in html
     assert remedy("UNAUTHORIZED") in html
-    assert "The gate lets no call through" in page(admin, contact).content.decode()
+    html = page(admin, contact).content.decode()
+    assert "The API key was refused" in html
+    assert remedy("UNAUTHORIZED") in html
     Gate().resume()
     settings.CONVERSION_SYNC = {"API_KEY": ""}
     assert "no API key" in page(admin, contact).content.decode()
+
+
+def test_it_says_why_no_call_goes_through(admin, contact, conversion, monkeypatch):
+    Gate().pause("Ann")
+    html = page(admin, contact).content.decode()
+    assert "Paused by Ann" in html
+    assert "Press “Resume” on the dashboard" in html
+    Gate().resume()
+    Gate().report(RateLimited("slowly", retry_after=600))
+    assert "Too many calls." in page(admin, contact).content.decode()
+    Gate().resume()
+    monkeypatch.setattr(Gate, "take", lambda *args, **kwargs: Refusal(60.0))
+    html = page(admin, contact).content.decode()
+    assert "Other calls had all the time that there was." in html
+    assert not conversion.calls
 
 
 def test_permissions(staff, contact, conversion):
