@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from conversion_sync.conf import conf
 from conversion_sync.sync import steps
@@ -18,6 +18,10 @@ from conversion_sync.sync.prune import prune_now_and_then
 from conversion_sync.sync.transactions import close_broken
 
 __all__ = ["Worker", "push"]
+
+#: What passes: a database that is gone, or in which a table or a column is still missing, as while
+#: a release is installed.
+PASSING = (OperationalError, InterfaceError, ProgrammingError)
 
 logger = logging.getLogger(__name__)
 
@@ -70,14 +74,14 @@ class Worker:
         self._stopped.set()
 
     def run(self) -> None:
-        """Work until ``stop``. A database that is gone is waited for."""
+        """Work until ``stop``. A database that is gone, or not migrated yet, is waited for."""
         if not conf.can_send:
             logger.warning("Nothing is sent: ENABLED is off, or API_KEY is missing.")
         wait = RETRY_AFTER
         while not self._stopped.is_set():
             try:
                 self._turn()
-            except (OperationalError, InterfaceError) as error:
+            except PASSING as error:
                 logger.warning("The database failed: %s. Again in %.0f s.", error, wait)
                 close_broken()
                 self._stopped.wait(wait)
@@ -103,7 +107,7 @@ class Worker:
             return
         try:
             forget(self._using, self._planned)
-        except (OperationalError, InterfaceError) as error:
+        except PASSING as error:
             logger.warning("What was planned stands for a moment longer: %s", error)
 
     def _is_sweep(self) -> bool:

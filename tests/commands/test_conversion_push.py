@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, connections
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection, connections
 from django.utils import timezone
 
 from conversion_sync.models import (
@@ -201,8 +201,9 @@ def test_a_worker_sends_nothing_through_a_paused_gate_and_goes_on_when_it_opens(
     wait_until(lambda: synced() == 1)
 
 
-def test_a_worker_waits_for_a_database_that_is_gone(conversion, monkeypatch, caplog):
-    failures = iter([OperationalError("gone"), OperationalError("still gone")])
+@pytest.mark.parametrize("error", [OperationalError, ProgrammingError, InterfaceError])
+def test_a_worker_waits_for_a_database_that_is_gone(conversion, monkeypatch, error, caplog):
+    failures = iter([error("gone"), error("still gone")])
     real = drain_module.drain
 
     def drain(**options):
