@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError
 from django.db.models.signals import post_migrate
 
 from conversion_sync import signals
@@ -25,6 +27,9 @@ def connect() -> None:
     use_no_inherited_pools()
     signals.changed.connect(wake, dispatch_uid="conversion_sync.wake")
     post_migrate.connect(_schedule, dispatch_uid="conversion_sync.schedule")
+    if apps.is_installed("django_q"):
+        spawned: Any = importlib.import_module("django_q.signals").post_spawn
+        spawned.connect(_see_to_sweep, dispatch_uid="conversion_sync.schedule")
     if conf.queue == "celery":
         # Its workers, and its beat, know the tasks that were defined when Django was set up.
         _load("celery")
@@ -38,6 +43,19 @@ def _schedule(sender: AppConfig, using: str, **kwargs: Any) -> None:
         found = _load(name)
         if found is not None and hasattr(found, "schedule_sweep"):
             found.schedule_sweep(using)
+
+
+def _see_to_sweep(**kwargs: Any) -> None:
+    """Where a worker of django-q2 begins: ``QUEUE`` may be another one since the last ``migrate``.
+
+    Somebody may have deleted the schedule, too. A worker begins, whatever comes of it.
+    """
+    found: Any = _load("django_q")
+    try:
+        if found is not None:
+            found.schedule_sweep(found.database_of_schedules())
+    except (DatabaseError, InterfaceError):
+        logger.warning("The sweep could not be scheduled.", exc_info=True)
 
 
 def _those_with_a_schedule() -> set[str]:

@@ -7,11 +7,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import django
+from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from conversion_sync.conf import conf
-from conversion_sync.queues.tasks_api import IN_PROCESS, backend_of, backend_path, tasks_module
+from conversion_sync.queues.tasks_api import (
+    IN_PROCESS,
+    OWN_TABLES,
+    backend_of,
+    backend_path,
+    tasks_module,
+)
 from conversion_sync.test_runner import is_under_test
 
 __all__ = ["check_celery", "check_django_tasks", "missing", "unusable"]
@@ -62,7 +70,7 @@ def check_django_tasks() -> Sequence[CheckMessage]:
                 id="conversion_sync.E051",
             )
         ]
-    return [*_in_process(), *_queue_names(backend), *_nothing_sweeps()]
+    return [*_in_process(), *_no_such_class(), *_queue_names(backend), *_nothing_sweeps()]
 
 
 def _in_process() -> Iterator[CheckMessage]:
@@ -74,6 +82,26 @@ def _in_process() -> Iterator[CheckMessage]:
             hint="Take a backend with workers, such as django_tasks_db.DatabaseBackend.",
             id="conversion_sync.E052",
         )
+
+
+def _no_such_class() -> Iterator[CheckMessage]:
+    path = backend_path(conf.tasks_backend)
+    if path in IN_PROCESS:
+        return
+    package = path.partition(".")[0]
+    try:
+        import_string(path)
+    except Exception as error:  # what a package raises where an app of its is not installed
+        why = f"can't be imported: {error}"
+    else:
+        if package not in OWN_TABLES or apps.is_installed(package):
+            return
+        why = f"needs {package} in INSTALLED_APPS."
+    yield Error(
+        f"The backend {conf.tasks_backend!r} of TASKS, {path!r}, {why}",
+        hint="Correct its BACKEND, or install what it needs: until then only the sweep sends.",
+        id="conversion_sync.E051",
+    )
 
 
 def _queue_names(backend: Any) -> Iterator[CheckMessage]:

@@ -25,7 +25,7 @@ from conversion_sync.queues.apart import apart, tried
 from conversion_sync.queues.run import run_drain
 from conversion_sync.queues.savepoint import savepoint
 
-__all__ = ["check", "enqueue", "run_drain", "schedule_sweep"]
+__all__ = ["check", "database_of_schedules", "enqueue", "run_drain", "schedule_sweep"]
 
 #: The task, ``conversion_sync.queues.run.run_drain``, by the name that the schedules have.
 DRAIN = "conversion_sync.queues.django_q.run_drain"
@@ -78,6 +78,11 @@ def _put(broker: Broker | None = None) -> None:
     async_task(DRAIN, broker=broker, task_name="conversion_sync drain", group="conversion_sync")
 
 
+def database_of_schedules() -> str:
+    """The alias of the database that clusters read their schedules from."""
+    return str(router.db_for_write(Schedule))
+
+
 def schedule_sweep(using: str) -> None:
     """See that the sweep is scheduled: every minute, once, as long as this app has its tables."""
     tables = set(connections[using].introspection.table_names())
@@ -121,7 +126,7 @@ def _is_apart(using: str) -> bool:
     of one that comes later leads to is still the real one.
     """
     ours = router.allow_migrate_model(using, Wakeup)
-    return not ours and router.db_for_write(Schedule) == using
+    return not ours and database_of_schedules() == using
 
 
 @contextlib.contextmanager

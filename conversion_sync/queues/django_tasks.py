@@ -20,12 +20,9 @@ from conversion_sync.queues.apart import apart, tried
 from conversion_sync.queues.checks import check_django_tasks
 from conversion_sync.queues.run import run_drain
 from conversion_sync.queues.savepoint import savepoint
-from conversion_sync.queues.tasks_api import IN_PROCESS, backend_path, tasks_module
+from conversion_sync.queues.tasks_api import IN_PROCESS, OWN_TABLES, backend_path, tasks_module
 
 __all__ = ["check", "drain", "enqueue", "schedule_sweep"]
-
-#: The backends whose tasks are rows, by their packages, and the models of these.
-OWN_TABLES = {"django_tasks_db": "DBTaskResult", "django_ox": "OxTask"}
 
 #: Those that fork a process for each task, by their packages.
 FORKING = ("django_tasks_rq.", "django_tasks.backends.rq.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-__all__ = ["IN_PROCESS", "backend_of", "backend_path", "tasks_module"]
+__all__ = ["IN_PROCESS", "OWN_TABLES", "backend_of", "backend_path", "tasks_module"]
 
 #: Backends that run a task where it is queued, or never.
 IN_PROCESS = frozenset(
@@ -15,6 +15,9 @@ IN_PROCESS = frozenset(
     for module in ("django.tasks", "django_tasks")
     for name in ("immediate.ImmediateBackend", "dummy.DummyBackend")
 )
+
+#: The backends whose tasks are rows, by their packages, and the models of these.
+OWN_TABLES = {"django_tasks_db": "DBTaskResult", "django_ox": "OxTask"}
 
 
 def tasks_module(version: tuple[Any, ...]) -> str:

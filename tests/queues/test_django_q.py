@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils.module_loading import import_string
 from django_q.models import Schedule
+from django_q.signals import post_spawn
 
 from conversion_sync import queues
 from conversion_sync.queues import base
@@ -98,3 +99,21 @@ def test_once_the_apps_tables_are_gone_nothing_is_scheduled(schedules, monkeypat
     monkeypatch.setattr(connections["default"].introspection, "table_names", lambda: left)
     schedule_sweep("default")
     assert not schedules.exists()
+
+
+def test_a_worker_that_begins_sees_that_the_sweep_is_scheduled(schedules, settings):
+    schedules.all().delete()
+    post_spawn.send(sender="django_q", proc_name="one")
+    assert schedules.count() == 1
+    settings.CONVERSION_SYNC = {"QUEUE": "none"}
+    post_spawn.send(sender="django_q", proc_name="one")
+    assert not schedules.exists()
+
+
+def test_a_worker_begins_where_that_can_not_be_seen_to(schedules, monkeypatch, caplog):
+    def gone() -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(connections["default"].introspection, "table_names", gone)
+    post_spawn.send(sender="django_q", proc_name="one")
+    assert "could not be scheduled" in caplog.text

@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 from pytest_django import Settings
 
 from conversion_sync.models import Contact
-from conversion_sync.queues import apart
+from conversion_sync.queues import apart, tasks_api
 from tests.kit import ANN, BOB, PROMPT, contact, fresh, push
 from tests.queues import task_backends
 
@@ -136,8 +136,18 @@ def test_e051_a_backend_that_there_is_not(found):
     assert found(backend="elsewhere") == ["E051"]
 
 
+@pytest.mark.parametrize("path", ["nowhere.Backend", "tests.queues.task_backends.Gone", "plain"])
+def test_e051_a_backend_whose_class_there_is_not(found, path):
+    assert found({"default": {"BACKEND": path}}, SWEEP="cron") == ["E051"]
+
+
+def test_e051_a_backend_whose_app_is_not_installed(found, monkeypatch):
+    monkeypatch.setitem(tasks_api.OWN_TABLES, "tests", "Task")
+    assert found(SWEEP="cron") == ["E051"]
+
+
 def test_e053_a_queue_that_the_backend_has_not(found):
     assert found(QUEUE_NAME="elsewhere", SWEEP="cron") == ["E053"]
-    assert found({"default": {"BACKEND": "a.B", "QUEUES": []}}) == []
-    assert found({"default": {"BACKEND": "a.B"}}) == ["E053"]
+    assert found({"default": {"BACKEND": "tests.queues.task_backends.Default", "QUEUES": []}}) == []
+    assert found({"default": {"BACKEND": "tests.queues.task_backends.Default"}}) == ["E053"]
     assert found(QUEUE_NAME="") == []
