@@ -6,23 +6,33 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
+from conversion_sync.arguments import number, whole
+
 __all__ = ["DEFAULT_PORT", "DESCRIPTION", "add_options", "arguments"]
 
 DEFAULT_PORT = 8899
+PORT = whole(0, 65535)
 DESCRIPTION = "Serve a local stand-in of the Conversion API, with a page that shows what arrived."
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one.")
+    parser.add_argument("--port", type=PORT, default=DEFAULT_PORT, help="0 takes a free one.")
     parser.add_argument(
-        "--page-port", type=int, help="Of the page; by default the one after --port, or a free one."
+        "--page-port",
+        type=PORT,
+        help="Of the page; by default the one after --port, or a free one.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="The API is not protected at all.")
     parser.add_argument(
-        "--rate", type=float, default=10, help="Requests a second for each key; 0 is no limit."
+        "--rate",
+        type=number(0, 1e6),
+        default=10,
+        help="Requests a second for each key; 0 is no limit.",
     )
-    parser.add_argument("--latency", type=float, default=0, help="Seconds before each answer.")
+    parser.add_argument(
+        "--latency", type=number(0, 3600), default=0, help="Seconds before each answer."
+    )
     parser.add_argument(
         "--fail",
         action="append",
@@ -40,7 +50,9 @@ def add_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="Answer the bad items of a batch one by one, instead of refusing the batch.",
     )
-    parser.add_argument("--seed", type=int, help="Make the same choices of faults each time.")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**63 - 1), help="Make the same choices of faults each time."
+    )
 
 
 def arguments(options: Mapping[str, Any]) -> dict[str, Any]:

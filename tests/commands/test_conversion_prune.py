@@ -42,10 +42,11 @@ def test_the_days_may_be_given(days, left):
     assert ApiCall.objects.count() == left
 
 
-def test_days_that_are_no_number_are_refused():
+@pytest.mark.parametrize("days", ["many", "-1", "nan", "inf", "1e9"])
+def test_days_that_can_not_be_meant_are_refused(days):
     logged_call(DAY)
-    with pytest.raises(CommandError, match="invalid float"):
-        run("--days", "many")
+    with pytest.raises(CommandError, match=f"'{days}' is not a number from 0 to 36500"):
+        run(f"--days={days}")
     assert ApiCall.objects.count() == 1
 
 

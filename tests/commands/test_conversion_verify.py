@@ -204,6 +204,11 @@ def test_without_a_key_the_log_is_compared_all_the_same(pushed, settings):
     assert run("--local")[2] == 0
 
 
+def test_where_the_log_alone_was_compared_and_agrees_it_says_so(pushed):
+    assert run("--local") == ([], "Compared: contacts and consent log agree.", 0)
+    assert run("--local", "companies") == ([], "Compared: no rows.", 0)
+
+
 def test_a_dry_run_enters_nothing(pushed):
     Contact.unmarked.filter(email=ANN).update(subscription_status="UNSUBSCRIBED")
     pushed.contacts[BOB]["subscriptionStatus"] = "UNSUBSCRIBED"

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from conversion_sync.api import errors
 from conversion_sync.conf import conf
-from conversion_sync.models.database import database
+from conversion_sync.management.asking import add_database
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.remote import client
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012  # as Django declares it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--database", default=database())
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         settings_are_well = self._check_settings()

@@ -10,10 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
 from conversion_sync.conf import conf
+from conversion_sync.management.asking import add_database, confirm
 from conversion_sync.mirrors import Explanation, explain
 from conversion_sync.mirrors.sources import origins_of_email
 from conversion_sync.models import Contact
-from conversion_sync.models.database import database
 from conversion_sync.models.validators import validate_address
 from conversion_sync.sync.erasing import Erasure, KeyClash, erase, refuse_clashes
 
@@ -28,11 +28,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("email", nargs="+")
+        parser.add_argument("email", nargs="+", help="of the people to erase")
         parser.add_argument("--dry-run", action="store_true", help="say what would be erased")
         parser.add_argument("--no-input", action="store_true", help="don't ask first")
-        parser.add_argument("--requested-by", default="", metavar="NAME")
-        parser.add_argument("--database", default=database())
+        parser.add_argument("--requested-by", default="", metavar="NAME", help="who asked for it")
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         using, emails = options["database"], options["email"]
@@ -69,9 +69,8 @@ class Command(BaseCommand):
                 )
 
     def _ask(self, count: int) -> None:
-        self.stdout.write(f"This erases {count} here and in Conversion. It can't be undone.")
-        if input("Type “yes” to go on: ").strip().lower() != "yes":
-            raise CommandError("Nothing was changed.")
+        people = "1 person" if count == 1 else f"{count:,} people"
+        confirm(self, f"This erases {people} here and in Conversion. It can't be undone.")
 
     def _erase(self, using: str, email: str, options: dict[str, Any]) -> Erasure:
         how = {name: options[name] for name in ("requested_by", "dry_run")}

@@ -22,7 +22,7 @@ from conversion_sync.importing import (
     Result,
     UnusableFile,
 )
-from conversion_sync.models.database import database
+from conversion_sync.management.asking import add_database
 
 __all__ = ["Command"]
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kind", choices=sorted(TABLES))
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", type=Path, help="a text file or a spreadsheet")
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would happen, and write nothing"
         )
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--requested-by", default="", metavar="NAME", help="who answers for it (consent log)"
         )
-        parser.add_argument("--database", default=database())
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
@@ -185,6 +185,8 @@ def _rejected(
         return None
     if path.exists() and path.samefile(options["file"]):
         raise CommandError(f"{path} is the file that is imported: name another one.")
+    if not path.parent.is_dir():
+        raise CommandError(f"{path.parent} is no folder: the bad lines can't be written there.")
     path.unlink(missing_ok=True)
 
     def open_file() -> TextIO:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from conversion_sync.management.asking import add_database, confirm
 from conversion_sync.models import Contact, attributed
-from conversion_sync.models.database import database
 from conversion_sync.sync.clashes import Clash, clashes
 from conversion_sync.sync.kinds import RECORDS
 from conversion_sync.sync.merging import merge
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--requested-by", default="", metavar="NAME", help="for the consent log"
         )
-        parser.add_argument("--database", default=database())
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         using = options["database"]
@@ -60,9 +60,7 @@ class Command(BaseCommand):
     def _ask(self, count: int, *, delete_remote: bool) -> None:
         what = f"This merges {count:,} rows into those that are sent, and deletes them here"
         there = ", and their spellings in Conversion" if delete_remote else ""
-        self.stdout.write(f"{what}{there}.")
-        if input("Type “yes” to go on: ").strip().lower() != "yes":
-            raise CommandError("Nothing was changed.")
+        confirm(self, f"{what}{there}.")
 
     def _merge(self, found: list[Clash], options: dict[str, Any]) -> None:
         with attributed(source="merge", requested_by=options["requested_by"]):

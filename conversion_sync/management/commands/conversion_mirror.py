@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from tqdm import tqdm
 
+from conversion_sync.management.asking import add_database, moment
 from conversion_sync.management.stopping import on_signal
 from conversion_sync.mirrors.backfill import Backfill
 from conversion_sync.mirrors.decisions import release
@@ -20,7 +19,6 @@ from conversion_sync.mirrors.declaration import Declared
 from conversion_sync.mirrors.registry import registry
 from conversion_sync.mirrors.render import Report
 from conversion_sync.models import MirrorLink
-from conversion_sync.models.database import database
 
 __all__ = ["Command"]
 
@@ -43,7 +41,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--since",
-            type=_moment,
+            type=moment,
             metavar="TIME",
             help="enter engagements that happened from then on (2026-01-31, or with a time), "
             "though their mirror began later",
@@ -56,7 +54,7 @@ class Command(BaseCommand):
             action="store_true",
             help="let those rows leave that wait for it, because they are so many",
         )
-        parser.add_argument("--database", default=database())
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         mirrors = _mirrors(options["model"])
@@ -136,11 +134,3 @@ def _check_since(mirrors: Sequence[Declared]) -> None:
         words = dict(each.words())
         if each.kind is MirrorLink.Kind.ENGAGEMENT and "occurred_at" not in words:
             raise CommandError(f"{each.label} does not map occurred_at: --since can't be told.")
-
-
-def _moment(text: str) -> Any:
-    day = parse_date(text) if len(text) <= 10 else None
-    moment = parse_datetime(text if day is None else f"{text} 00:00")
-    if moment is None:
-        raise CommandError(f"{text!r} is no time: write 2026-01-31, or 2026-01-31T12:00.")
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment

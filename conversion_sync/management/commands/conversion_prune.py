@@ -7,9 +7,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from conversion_sync.arguments import number
 from conversion_sync.conf import conf
-from conversion_sync.models.database import database
+from conversion_sync.management.asking import add_database
 from conversion_sync.sync.prune import prune
+
+#: A hundred years: dates end somewhere.
+MOST_DAYS = 36_500
 
 
 class Command(BaseCommand):
@@ -18,8 +22,10 @@ class Command(BaseCommand):
     help = "Delete the calls and ended bulk jobs older than CALL_LOG_DAYS. Rows keep their state."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=float, help="default: the setting CALL_LOG_DAYS")
-        parser.add_argument("--database", default=database())
+        parser.add_argument(
+            "--days", type=number(0, MOST_DAYS), help="default: the setting CALL_LOG_DAYS"
+        )
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         days = conf.call_log_days if options["days"] is None else options["days"]

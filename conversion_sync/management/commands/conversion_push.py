@@ -10,9 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from conversion_sync.management.asking import add_database
 from conversion_sync.management.stopping import on_signal
 from conversion_sync.management.words import gate_words, obstacle
-from conversion_sync.models.database import database
 from conversion_sync.status.overview import Overview, overview
 from conversion_sync.status.waits import waits
 from conversion_sync.sync.drain import DrainReport
@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--forever", action="store_true", help="go on until told to stop")
-        parser.add_argument("--database", default=database())
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         using = options["database"]

@@ -6,10 +6,10 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
-from conversion_sync.models.database import database
+from conversion_sync.management.asking import add_database, confirm
 from conversion_sync.sync import resync
 from conversion_sync.sync.kinds import RECORDS
 
@@ -26,23 +26,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kind", nargs="?", choices=[*RECORDS], help="default: both")
         parser.add_argument("--no-input", action="store_true", help="don't ask first")
-        parser.add_argument("--database", default=database())
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         using, kinds = options["database"], [options["kind"]] if options["kind"] else RECORDS
         counts = {kind: resync.rows_to_forget(kind, using) for kind in kinds}
         what = " and ".join(f"{count:,} {kind}" for kind, count in counts.items())
         if not options["no_input"]:
-            self._ask(what)
+            confirm(
+                self,
+                f"This forgets what is known of the remote, and pushes {what} again, with every "
+                "standing opt-out.",
+            )
         for kind, count in counts.items():
             with tqdm(total=count, unit="row", desc=kind, disable=not sys.stderr.isatty()) as bar:
                 resync.forget(kind, using, bar.update)
         self.stdout.write(self.style.SUCCESS(f"{what} will be pushed again, in the background."))
-
-    def _ask(self, what: str) -> None:
-        self.stdout.write(
-            f"This forgets what is known of the remote, and pushes {what} again, with every "
-            "standing opt-out."
-        )
-        if input("Type “yes” to go on: ").strip().lower() != "yes":
-            raise CommandError("Nothing was changed.")

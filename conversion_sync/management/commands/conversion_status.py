@@ -11,10 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
+from conversion_sync.management.asking import add_database
 from conversion_sync.management.words import gate_words, obstacle
 from conversion_sync.mirrors.figures import Figures, figures
 from conversion_sync.models import MirrorLink, Status
-from conversion_sync.models.database import database
 from conversion_sync.status.facts import facts
 from conversion_sync.status.overview import Overview, overview
 from conversion_sync.status.plain import plain
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="for programs; times in UTC")
-        parser.add_argument("--database", default=database())
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         using = options["database"]

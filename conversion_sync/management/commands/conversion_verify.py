@@ -13,12 +13,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from tqdm import tqdm
 
+from conversion_sync.arguments import whole
 from conversion_sync.conf import conf
+from conversion_sync.management.asking import add_database
 from conversion_sync.models import Contact, SubscriptionChange
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import in_bulk
 from conversion_sync.models.chunks import in_chunks
-from conversion_sync.models.database import database
 from conversion_sync.models.subscription import OUT
 from conversion_sync.sync.compare import Comparison, State, compare_many
 from conversion_sync.sync.completing import MENDED, disagreements, mend
@@ -48,7 +49,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kind", nargs="?", choices=[*RECORDS], help="default: both")
         parser.add_argument(
-            "--sample", type=int, metavar="N", help="N rows of each kind, at random"
+            "--sample",
+            type=whole(1, 10**9),
+            metavar="N",
+            help="N rows of each kind, at random",
         )
         parser.add_argument(
             "--local", action="store_true", help="compare with the consent log alone: ask nobody"
@@ -56,7 +60,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="enter no opt-out: report alone")
         parser.add_argument("--push", action="store_true", help="push ours where they differ")
         parser.add_argument("--json", action="store_true", help="a JSON object a difference")
-        parser.add_argument("--database", default=database())
+        add_database(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         counts = Counter[str]()
@@ -71,6 +75,8 @@ class Command(BaseCommand):
             if not options["dry_run"]:
                 self._mend(options["database"])
         summary = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        if options["local"] and options["kind"] != "companies":
+            summary = summary or "contacts and consent log agree"
         self.stderr.write(f"Compared: {summary or 'no rows'}.")
         if set(counts) - {THE_SAME, "could not be asked for"}:
             sys.exit(1)
