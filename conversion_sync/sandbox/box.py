@@ -7,6 +7,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
+from conversion_sync.api.v1 import SUBSCRIPTION_STATUSES
 from conversion_sync.sandbox.app import App
 from conversion_sync.sandbox.faults import Fault, Request
 from conversion_sync.sandbox.handler import API_PREFIX
@@ -205,7 +206,10 @@ class Sandbox:
 
         Raises:
             KeyError: no such contact.
+            ValueError: no such status.
         """
+        if status not in SUBSCRIPTION_STATUSES:
+            raise ValueError(f"{status!r} is no status: {', '.join(SUBSCRIPTION_STATUSES)}.")
         self.app.store.set_statuses([(email, status)])
 
     def reset(self) -> None:

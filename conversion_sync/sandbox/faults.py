@@ -115,7 +115,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"Unknown fault {self.kind!r}; one of {', '.join(sorted(KINDS))}.")
+            known = ", ".join(sorted(KINDS))
+            raise ValueError(f"Unknown fault {self.kind!r}; a status (429), or one of {known}.")
         if not 0 <= self.probability <= 1:
             raise ValueError("A probability is from 0 to 1.")
         if self.kind == "poison" and not self.email:

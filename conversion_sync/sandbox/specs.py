@@ -52,9 +52,11 @@ def spec_options(spec: str) -> dict[str, Any]:
         ValueError: the spec can't be read.
     """
     head, colon, chance = spec.strip().rpartition(":")
-    if not colon or not re.fullmatch(r"[01]?(\.\d+)?", chance) or not chance:
+    if not colon or ("=" in head and not re.fullmatch(r"[01]|[01]?\.\d+", chance)):
         # The colon may be part of a value, as in redirect=https://…
         head, chance = spec.strip(), "1"
+    elif not re.fullmatch(r"\d+|\d*\.\d+", chance):
+        raise ValueError(f"{chance!r} is no probability: write one from 0 to 1, such as 0.3.")
     name, _, value = head.partition("=")
     name = name.strip().lower().replace("-", "_")
     options: dict[str, Any] = {"probability": float(chance)}
@@ -65,5 +67,8 @@ def spec_options(spec: str) -> dict[str, Any]:
         if kind not in _VALUES:
             raise ValueError(f"The fault {name!r} takes no value.")
         option, read = _VALUES[kind]
-        options[option] = read(value)
+        try:
+            options[option] = read(value)
+        except ValueError:
+            raise ValueError(f"The fault {name!r} takes a number, not {value!r}.") from None
     return {"kind": kind, **options}

@@ -91,3 +91,29 @@ def test_a_state_file_that_is_something_else_is_told(tmp_path):
 def test_an_address_that_is_not_ours_is_told():
     with pytest.raises(CommandError, match="Can't listen"):
         command("--port", "0", "--host", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("429:2", "A probability is from 0 to 1"),
+        ("429:x", "'x' is no probability"),
+        ("500:", "'' is no probability"),
+        ("hang=x", "The fault 'hang' takes a number, not 'x'"),
+        ("foo", r"Unknown fault 'foo'; a status \(429\), or one of"),
+    ],
+)
+def test_a_fault_that_can_not_be_read_is_said(spec, said):
+    with pytest.raises(CommandError, match=said):
+        command("--port", "0", "--fail", spec)
+
+
+@pytest.mark.parametrize("spec", ["redirect=http://x.example:8080", "redirect=https://x.example/"])
+def test_a_colon_may_be_part_of_a_value(spec):
+    fault = sandbox.parse_spec(spec)
+    assert (fault.location, fault.probability) == (spec.partition("=")[2], 1)
+
+
+def test_a_status_that_nobody_can_have_is_refused():
+    with Sandbox() as box, pytest.raises(ValueError, match="'OFF' is no status: "):
+        box.set_status("ann@x.example", "OFF")
