@@ -15,6 +15,14 @@ from conversion_sync.testing.sandboxes import sandbox_in_use
 __all__ = ["assert_arrived", "assert_not_mirrored"]
 
 
+#: The rows that can have values of these names.
+_HAVE: Mapping[str, tuple[type[SyncedModel], ...]] = {
+    "variables": (Contact, Company),
+    "subscription": (Contact,),
+    "data": (Engagement,),
+}
+
+
 def assert_arrived(
     *rows: models.Model,
     variables: Mapping[str, Any] | None = None,
@@ -31,20 +39,29 @@ def assert_arrived(
         data: what the engagement must carry, likewise.
 
     Raises:
+        TypeError: values are given that none of these rows can have, such as ``data`` of a contact.
         AssertionError: one is still to be sent, has failed, is in doubt, is not mirrored, or is
             there with other values; it says why.
         RuntimeError: values are to be compared, and no sandbox is in use.
     """
+    wanted = {
+        "variables": variables,
+        "subscription": None if subscription is None else {"subscription": subscription},
+        "data": data,
+    }
+    given = {name: values for name, values in wanted.items() if values is not None}
     for each in rows:
-        for row in _rows_of(each):
+        found = list(_rows_of(each))
+        for row in found:
             _has_arrived(row)
-            if variables is not None and not isinstance(row, Engagement):
-                _differ(each, _remote(row).get("variables", {}), variables)
-            if subscription is not None and isinstance(row, Contact):
-                found = {"subscription": _remote(row).get("subscriptionStatus")}
-                _differ(each, found, {"subscription": subscription})
-            if data is not None and isinstance(row, Engagement):
-                _differ(each, _remote(row).get("data") or {}, data)
+        for name, values in given.items():
+            fitting = [row for row in found if isinstance(row, _HAVE[name])]
+            if not fitting:
+                raise TypeError(f"{name} can't be compared: {each!r} has none in Conversion.")
+            for row in fitting:
+                there = _remote(row)
+                there = {**there, "subscription": {"subscription": there.get("subscriptionStatus")}}
+                _differ(each, there.get(name) or {}, values)
 
 
 def assert_not_mirrored(*instances: models.Model) -> None:

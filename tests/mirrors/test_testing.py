@@ -117,3 +117,20 @@ def test_a_company_and_an_engagement_too(mirror, ann):
 def test_what_no_mirror_is_for(mirror, ann):
     with pytest.raises(AssertionError, match=r"No mirror is declared for shop\.Employer"):
         assert_arrived(Employer.objects.create(name="Acme"))
+
+
+def test_values_that_a_row_can_not_have_are_no_success(ann):
+    """Left unsaid, a test would compare nothing, and pass."""
+    push()
+    with pytest.raises(TypeError, match=r"data can't be compared: <Customer.*has none"):
+        assert_arrived(ann, data={"number": 1})
+
+
+def test_of_an_engagement_neither_variables_nor_a_subscription_are_compared(ann, mirror):
+    mirror("engagement", Order, OrderMirror)
+    order = Order.objects.create(customer=ann, number="A-1")
+    push()
+    assert_arrived(order, data={"number": "A-1"})
+    for given in ({"variables": {"number": "A-1"}}, {"subscription": "SUBSCRIBED"}):
+        with pytest.raises(TypeError, match="can't be compared"):
+            assert_arrived(order, **given)
