@@ -31,7 +31,7 @@ from conversion_sync.admin.lists.waiting import follows, note_reasons, outlook_o
 from conversion_sync.admin.pages.sources.shown import name_of
 from conversion_sync.admin.pages.sources.words import badge as badge_of_source
 from conversion_sync.admin.pages.sources.words import readable, wrong
-from conversion_sync.admin.site import address
+from conversion_sync.admin.site import address, may_view
 from conversion_sync.admin.undone import after_login
 from conversion_sync.mirrors.explain import Standing, explain, standings
 from conversion_sync.mirrors.heirs import key_as
@@ -50,6 +50,8 @@ else:
 
 #: The attribute of an instance in which a list keeps how it stands.
 _STANDINGS = "_conversion_sync_standings"
+#: And the one in which a page keeps who asks for it.
+_REQUEST = "_conversion_sync_request"
 
 #: Characters of what is wrong.
 WRONG = 300
@@ -94,7 +96,10 @@ class ConversionSyncAdminMixin(_ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
-        return fields if obj is None else (*fields, "conversion_panel")
+        if obj is None:
+            return fields
+        setattr(obj, _REQUEST, request)
+        return (*fields, "conversion_panel")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         found = super().get_fieldsets(request, obj)
@@ -109,8 +114,8 @@ class ConversionSyncAdminMixin(_ModelAdmin):
         rows = [each.row for each in found if each.row is not None]
         shown = format_html_join(
             "",
-            '<p>{} <a href="{}">{}</a></p>',
-            ((_badge(row), self._row_address(row), str(row)) for row in rows),
+            "<p>{} {}</p>",
+            ((_badge(row), self._row_link(row, getattr(instance, _REQUEST, None))) for row in rows),
         )
         shown += format_html_join(
             "",
@@ -155,17 +160,27 @@ class ConversionSyncAdminMixin(_ModelAdmin):
             "name": name_of(instance),
             "opts": self.opts,
             "original": instance,
-            "explanations": [(readable(each), self._row_address(each.row)) for each in found],
+            "explanations": [
+                (readable(each), self._row_address(each.row, request)) for each in found
+            ],
             "may_sync": bool(found) and self._may_sync(request),
             "media": self.media,
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/conversion_sync/why.html", context)
 
-    def _row_address(self, row: SyncedModel | None) -> str:
-        if row is None:
+    def _row_address(self, row: SyncedModel | None, request: HttpRequest | None) -> str:
+        """The page of a row; blank where this person may not look at it."""
+        if row is None or request is None:
             return ""
-        return address(self.admin_site, f"conversion_sync_{row._meta.model_name}_change", row.pk)
+        name = str(row._meta.model_name)
+        if not may_view(request, name):
+            return ""
+        return address(self.admin_site, f"conversion_sync_{name}_change", row.pk)
+
+    def _row_link(self, row: SyncedModel, request: HttpRequest | None) -> SafeString | str:
+        page = self._row_address(row, request)
+        return format_html('<a href="{}">{}</a>', page, row) if page else str(row)
 
     def _may_sync(self, request: HttpRequest) -> bool:
         user: Any = request.user

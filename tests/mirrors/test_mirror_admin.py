@@ -345,3 +345,16 @@ def test_a_list_of_a_hundred_takes_the_same_queries(
     assert page.count('class="field-conversion_state"') == 100
     found = [page.count(f"<bdi>{badge}</bdi>") for badge in ("Fault", "Conflict", "Unusable value")]
     assert found == [25, 25, 25]
+
+
+def test_only_who_may_look_at_the_row_is_led_to_it(ann, client):
+    user = get_user_model().objects.create(username="staff", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_customer"))
+    client.force_login(user)
+    change = reverse("admin:shop_customer_change", args=(ann.pk,))
+    for page in (text(client.get(change)), text(client.get(why(ann)))):
+        assert of_row() not in page
+        assert "ann@x.example" in page
+    user.user_permissions.add(Permission.objects.get(codename="view_contact"))
+    for page in (text(client.get(change)), text(client.get(why(ann)))):
+        assert of_row() in page

@@ -60,19 +60,20 @@ class Panel:
 def panel(
     row: SyncedModel,
     badge: SafeString,
-    site: AdminSite,
+    calls: AdminSite | None,
     actions: Collection[str],
     companions: Sequence[SyncedModel] = (),
 ) -> Panel:
     """What is known of the row's way to Conversion; blank facts are left out.
 
     Args:
+        calls: the site whose call log this person may look at; None: of none.
         actions: the names of what this person may do.
         companions: other rows that the badge speaks of.
     """
     return Panel(
         badge,
-        [(name, value) for name, value in _facts(row, site) if value],
+        [(name, value) for name, value in _facts(row, calls) if value],
         _changes(row),
         isinstance(row, Record) and row.sent_payload is None,
         list(buttons(row, actions)),
@@ -111,13 +112,13 @@ def value_in_words(value: Any) -> str:
     return "" if value is None else badges.one_line(as_text(value), VALUE_LENGTH)
 
 
-def _facts(row: SyncedModel, site: AdminSite) -> Iterator[tuple[str, Any]]:
+def _facts(row: SyncedModel, calls: AdminSite | None) -> Iterator[tuple[str, Any]]:
     yield _("Last error"), _error(row)
     yield _("What to do"), _to_do(row)
     yield _("Last sync"), row.last_synced_at and times.exact(row.last_synced_at)
     tried = _("Sending since") if row.sync_status == Status.SENDING else _("Last try")
     yield tried, row.last_attempt_at and times.exact(row.last_attempt_at)
-    yield _("Last call"), _call(row, site)
+    yield _("Last call"), _call(row, calls)
     yield (
         _("Id in Conversion"),
         row.remote_id and badges.isolated(badges.one_line(row.remote_id, VALUE_LENGTH)),
@@ -135,7 +136,7 @@ def _to_do(row: SyncedModel) -> str:
     return remedy(row.last_error_code, row.sync_status)
 
 
-def _call(row: SyncedModel, site: AdminSite) -> SafeString | str:
+def _call(row: SyncedModel, calls: AdminSite | None) -> SafeString | str:
     # The log is pruned without rewriting the rows.
     call = ApiCall.objects.filter(pk=row.last_call_id).first() if row.last_call_id else None
     if call is None:
@@ -145,5 +146,5 @@ def _call(row: SyncedModel, site: AdminSite) -> SafeString | str:
         "duration": call.duration_ms,
         "status": call.http_status or "–",  # noqa: RUF001  # a dash is meant
     }
-    page = address(site, "conversion_sync_apicall_change", call.pk)
+    page = address(calls, "conversion_sync_apicall_change", call.pk) if calls else ""
     return format_html('<a href="{}">{}</a>', page, words) if page else words

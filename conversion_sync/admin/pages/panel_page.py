@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 
 from conversion_sync.admin.pages.panel import panel
 from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
+from conversion_sync.admin.site import may_view
 from conversion_sync.models import SyncedModel
 
 __all__ = ["PAGE", "context"]
@@ -16,9 +17,14 @@ __all__ = ["PAGE", "context"]
 
 def context(modeladmin: RowAdmin, request: HttpRequest, row: SyncedModel) -> dict[str, Any]:
     """What the template of the panel is given; the row is prepared."""
-    actions, badge = modeladmin.get_actions(request), modeladmin.badge(row)
     return {
-        "panel": panel(row, badge, modeladmin.admin_site, actions, modeladmin.companions(row)),
+        "panel": panel(
+            row,
+            modeladmin.badge(row),
+            modeladmin.admin_site if may_view(request, "apicall") else None,
+            modeladmin.get_actions(request),
+            modeladmin.companions(row),
+        ),
         "panel_links": list(modeladmin.panel_links(request, row)),
         "panel_url": modeladmin.row_address("panel", row),
         "do_url": modeladmin.row_address("do", row),

@@ -8,6 +8,7 @@ from django.utils import timezone
 from conversion_sync.models import Contact, Deletion, Engagement
 from conversion_sync.status.errors import remedy
 from tests.admin.conftest import BASE, state
+from tests.kit import DAY, logged_call
 
 
 def page(client, row, word="change"):
@@ -113,3 +114,17 @@ def test_the_address_of_a_button_is_no_page(admin, contact):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(User.objects.get())
     assert do(strict, contact, "sync_now").status_code == 403
+
+
+def test_only_who_may_look_at_calls_is_led_to_the_last_one(staff, contact):
+    call = logged_call(DAY)
+    state(contact, last_call=call.pk)
+    words = f"{call.endpoint}, "
+    for client, leads in (
+        (staff("change_contact", name="changes"), False),
+        (staff("view_contact", "view_apicall", name="looks"), True),
+    ):
+        for word in ("change", "panel"):
+            shown = page(client, contact, word)
+            assert words in shown
+            assert (f"/apicall/{call.pk}/change/" in shown) == leads
