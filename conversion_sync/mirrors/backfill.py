@@ -10,7 +10,7 @@ from django.db import models, transaction
 
 from conversion_sync.mirrors.beginnings import began_at
 from conversion_sync.mirrors.declaration import Declared
-from conversion_sync.mirrors.many import has_past, note_past
+from conversion_sync.mirrors.many import has_past, note_past, note_past_of
 from conversion_sync.mirrors.reading import Reader
 from conversion_sync.mirrors.render import Report, render
 from conversion_sync.models import MirrorLink, MirrorState
@@ -72,8 +72,6 @@ class Backfill:
         """
         if not self.dry_run:
             note_past(self.using, self.declared)
-        elif self.since is None and has_past(self.using, self.declared):
-            return  # It has just begun: nothing of what there is would be entered.
         steps = {"sources": self._see_sources, "links": self._see_links}
         while self._phase in steps:
             if stop():
@@ -144,6 +142,8 @@ class Backfill:
             return
         try:
             with transaction.atomic(using=self.using):
+                if has_past(self.using, self.declared):
+                    note_past_of(self.using, self.declared, pks)
                 found = render(self.using, self.declared, pks, since=self.since)
                 raise _Undo
         except _Undo:

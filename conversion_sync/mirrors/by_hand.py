@@ -61,7 +61,8 @@ def track(
     Raises:
         NotMirrored: no contact stands for the instance.
         ValidationError: the email, one of the texts, or the data can't be used.
-        ValueError: the instance was never saved.
+        TypeError: ``who`` is none of these.
+        ValueError: the instance has no primary key yet.
     """
     using = database()
     try:
@@ -72,7 +73,7 @@ def track(
                 contact=_contact(using, who),
                 name=name,
                 description=description,
-                data=dict(data or {}),
+                data=dict(data) if isinstance(data, Mapping) else data or {},
                 source_key=source_key,
             )
             if occurred_at is not None:
@@ -119,7 +120,8 @@ def set_subscription(
     Raises:
         NotMirrored: no contact stands for the instance.
         ValidationError: the email can't be used.
-        ValueError: there is no such status, no reason, or the instance was never saved.
+        TypeError: ``who`` is none of these.
+        ValueError: there is no such status, no reason, or the instance has no primary key yet.
     """
     if status not in Subscription.values:
         raise ValueError(f"{status!r} is no subscription status: {', '.join(Subscription.values)}.")
@@ -145,6 +147,8 @@ def set_subscription(
 
 
 def _contact(using: str, who: str | models.Model) -> Contact:
+    if not isinstance(who, str | models.Model):
+        raise TypeError(f"{who!r} is no email, no contact, and no instance that is mirrored.")
     if isinstance(who, models.Model) and who.pk is None:
         raise ValueError(f"This {who._meta.label} was never saved.")
     if isinstance(who, Contact):

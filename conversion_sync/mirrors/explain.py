@@ -20,6 +20,7 @@ from conversion_sync.mirrors.table import label_of, python_key
 from conversion_sync.mirrors.words import condition_words, fingerprint
 from conversion_sync.models import MirrorLink, MirrorMark
 from conversion_sync.models.database import database
+from conversion_sync.models.messages import Message, stored
 from conversion_sync.status.messages import in_words
 from conversion_sync.sync.kinds import MODEL_OF
 
@@ -89,7 +90,7 @@ def explain(instance: models.Model, *, using: str | None = None) -> list[Explana
         using: the alias of the database of this app's rows (default: as the routers have it).
 
     Raises:
-        ValueError: the instance was never saved.
+        ValueError: the instance has no primary key yet.
     """
     if instance.pk is None:
         raise ValueError(f"{instance!r} was never saved.")
@@ -168,12 +169,17 @@ def _explain(using: str, declared: Declared, instance: models.Model) -> Explanat
         key=plan.key or link.key,
         values=_values(reading),
         state=link.state,
-        reason=in_words(plan.leaves or plan.link.reason or link.reason),
+        reason=in_words(plan.leaves or plan.link.reason or link.reason or _absence(reading)),
         fault=fault or link.fault,
         row=row,
         is_marked=marks.exists(),
         is_outdated=bool(link.mapping) and link.mapping != fingerprint(declared),
     )
+
+
+def _absence(reading: Reading | None) -> str:
+    """Why nothing was ever made of an instance that is none of the mirror's sources."""
+    return stored(Message.NOT_A_SOURCE) if reading is None else ""
 
 
 def _see_key(declared: Declared, plan: Plan) -> None:

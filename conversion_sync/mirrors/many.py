@@ -23,7 +23,7 @@ from conversion_sync.models.messages import Message, stored
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 
-__all__ = ["go_on", "has_past", "note_past"]
+__all__ = ["go_on", "has_past", "note_past", "note_past_of"]
 
 
 def go_on(using: str, mark: MirrorMark) -> None:
@@ -39,7 +39,7 @@ def go_on(using: str, mark: MirrorMark) -> None:
     declared, lookup = turns[at]
     pks = next_sources(declared, lookup, mark, after)
     if mark.what == What.BEGUN:
-        _note_the_past(using, declared, pks)
+        note_past_of(using, declared, pks)
     else:
         render(using, declared, pks)
     if len(pks) < concerned.SOURCES:
@@ -71,7 +71,7 @@ def _place(mark: MirrorMark, turns: Sequence[tuple[Declared, str]]) -> tuple[int
     return 0, None
 
 
-def _note_the_past(using: str, declared: Declared, pks: Collection[Any]) -> None:
+def note_past_of(using: str, declared: Declared, pks: Collection[Any]) -> None:
     """Have these sources be none that happen from now on, but for those that changed since."""
     label, texts = label_of(declared.model), {str(pk) for pk in _without_time(declared, pks)}
     marked = waiting(using).filter(model=label, source__in=texts).values_list("source", flat=True)

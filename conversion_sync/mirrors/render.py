@@ -27,6 +27,7 @@ from conversion_sync.mirrors.table import label_of
 from conversion_sync.mirrors.words import condition_words, fingerprint
 from conversion_sync.models import MirrorLink, MirrorMark, attributed
 from conversion_sync.models.messages import Message
+from conversion_sync.status.messages import in_words
 from conversion_sync.sync.transactions import short_transaction
 
 __all__ = ["Report", "render"]
@@ -36,6 +37,9 @@ Kind, State = MirrorLink.Kind, MirrorLink.State
 #: So often a chunk is begun anew, because somebody rendered one of its sources meanwhile.
 TRIES = 10
 
+#: What becomes of sources that need no reason beside it.
+ROWS = ("created", "changed")
+
 
 @dataclass
 class Report:
@@ -43,8 +47,8 @@ class Report:
 
     Attributes:
         counts: of what became of the sources: ``created``, ``changed``, ``unchanged``, ``left``,
-            ``excluded``, ``conflict``, ``waiting``, ``held``, ``faulty``.
-        lines: a line for each that did not stay as it was.
+            ``excluded``, ``unusable``, ``conflict``, ``waiting``, ``past``, ``held``, ``faulty``.
+        lines: a line for each that did not stay as it was, with the reason where it has no row.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -153,7 +157,7 @@ class _Rendering:
         for plan in plans:
             link, name = plan.link, f"{self.declared.label} {plan.link.source}"
             if plan.is_stuck:
-                what = "faulty" if link.fault else "excluded"
+                what = "faulty" if link.fault else "unusable"
             elif link.state == State.MIRRORED:
                 what = made.get(plan, "unchanged")
             elif plan.leaves and plan.had and not plan.is_held:
@@ -161,8 +165,9 @@ class _Rendering:
             else:
                 what = link.state.replace(State.GONE, State.EXCLUDED)
             self.report.counts[what] += 1
-            if what in ("created", "changed", "left") or said(link) != before[link.source]:
-                self.report.lines.append(f"{what}: {name} {link.key}".rstrip())
+            if what in (*ROWS, "left") or said(link) != before[link.source]:
+                why = "" if what in ROWS else link.fault or in_words(link.reason)
+                self.report.lines.append(" ".join(filter(None, (f"{what}: {name}", link.key, why))))
 
     @staticmethod
     def _is_known(plan: Plan) -> bool:

@@ -51,6 +51,7 @@ class Message(enum.StrEnum):
     #: ``model`` and ``source`` of what it refers to; both blank where that is nothing.
     NOT_MIRRORED = "not-mirrored"
     SOURCE_GONE = "source-gone"
+    NOT_A_SOURCE = "not-a-source"
     #: And another row has that.
     HAS_ANOTHER_KEY = "has-another-key"
     #: And no other source has that.

@@ -56,6 +56,9 @@ _WORDS: Mapping[Message, Promise] = {
     Message.TAKEN: gettext_lazy("%(mirror)s has the row of this key, for %(source)s."),
     Message.NOT_MIRRORED: gettext_lazy("It refers to %(model)s %(source)s, which is not mirrored."),
     Message.SOURCE_GONE: gettext_lazy("The source is gone."),
+    Message.NOT_A_SOURCE: gettext_lazy(
+        "It is none of the sources that the mirror looks at, or is not in the database."
+    ),
     Message.HAS_ANOTHER_KEY: gettext_lazy(
         "It has another key now, of which a row is there already."
     ),

@@ -254,3 +254,24 @@ def test_what_is_marked_meanwhile_is_rendered_too(both):
     assert MirrorMark.objects.filter(model="shop.customer").count() == 1
     render()
     assert contacts()["c0@x.example"].custom_variables["name"] == "B"
+
+
+def test_a_dry_run_says_why_somebody_has_no_row(both):
+    for email, active in (("ann", True), ("bob@x.example", False), ("", True)):
+        Customer.objects.create(email=email, name="A", is_active=active)
+    said = run("shop.Customer", dry_run=True)
+    assert "email can't be used: " in said
+    assert "This does not hold of it: is_active=True." in said
+    assert "It has no email." in said
+    assert "would be: 2 excluded, 1 unusable" in said
+
+
+def test_the_dry_run_of_a_mirror_that_has_just_begun_tells_the_past_from_what_is_new(mirror):
+    """As it is between `migrate` and the first drain."""
+    ann = Customer.objects.create(email="ann@x.example")
+    Order.objects.create(customer=ann, number="old", status="placed")
+    mirror("contact", Customer, CustomerMirror)
+    mirror("engagement", Order, OrderMirror)
+    Order.objects.create(customer=ann, number="new", status="placed")
+    assert "tests.OrderMirror: would be: 1 past, 1 waiting." in run("shop.Order", dry_run=True)
+    assert not MirrorLink.objects.exists()

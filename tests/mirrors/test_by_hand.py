@@ -215,3 +215,20 @@ def test_saves_may_be_not_mirrored_at_all(customers):
     assert len(marks()) == 1
     render()
     assert [*contacts()] == [ANN]
+
+
+@pytest.mark.parametrize("who", [None, 7, ["ann@x.example"]])
+def test_who_is_nobody_is_said(who):
+    for call in (
+        lambda: conversion_sync.track(who, "Name", "Description"),
+        lambda: conversion_sync.set_subscription(who, "SUBSCRIBED", reason="asked"),
+    ):
+        with pytest.raises(TypeError, match="is no email, no contact"):
+            call()
+
+
+@pytest.mark.parametrize("data", [[1], "text", 7])
+def test_data_that_are_no_object_are_said(data):
+    with pytest.raises(ValidationError) as refused:
+        conversion_sync.track("ann@x.example", "Name", "Description", data=data)
+    assert [*refused.value.message_dict] == ["data"]

@@ -99,3 +99,18 @@ def test_of_one_that_no_mirror_knows(customers):
     assert explain(Country.objects.create(name="NL")) == []
     with pytest.raises(ValueError, match="never saved"):
         explain(Customer())
+
+
+class StaffsMirror(mirrors.Mirror[Customer]):
+    source = Customer.objects.filter(is_active=True)
+    email = F("email")
+
+
+def test_what_the_mirror_never_looks_at_is_said(mirror):
+    mirror("contact", Customer, StaffsMirror)
+    hidden = Customer.objects.create(email="ann@x.example", is_active=False)
+    render()
+    for instance in (hidden, Customer(pk=7_777)):
+        [found] = explain(instance)
+        assert not found.is_included
+        assert "none of the sources that the mirror looks at" in found.reason
