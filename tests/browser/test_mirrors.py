@@ -38,6 +38,15 @@ def test_every_page_of_mirrors_is_within_reach(page: Page, box: Sandbox):
     assert not found, "\n".join(found)
 
 
+def test_the_list_leaves_room_for_emails_and_uuids(page: Page, box: Sandbox):
+    sources.make()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto("mirrorlink/")
+    found = page.locator("#result_list tbody tr").first.locator(".field-source_name").bounding_box()
+    assert found is not None
+    assert found["width"] >= 160
+
+
 def test_from_the_first_page_to_the_last_decision(page: Page, box: Sandbox):
     sources.make()
     push()
