@@ -84,3 +84,10 @@ def test_each_word_of_a_mirror_is_on_its_page():
     words |= {name for names in COLUMNS.values() for name in names}
     assert {word for word in words if not re.search(rf"\b{word}\b", page)} == set()
     assert {each.name for each in Exit if f"`{each.name}`" not in page} == set()
+
+
+def test_each_system_check_has_its_line():
+    package = Path(signals.__file__).parent
+    code = "".join(path.read_text() for path in sorted(package.rglob("*.py")))
+    ids = {*re.findall(r"\b[EW]0\d\d\b", code)}
+    assert {*re.findall(r"`([EW]0\d\d)`", (REFERENCE / "checks.md").read_text())} == ids
