@@ -139,7 +139,7 @@ class Declared:
     @property
     def include(self) -> Any:
         """The condition: a ``Q``, or a function of the instance."""
-        return self._bound("include", type(self.mirror).include)
+        return self._bound(type(self.mirror).include)
 
     @property
     def on_exit(self) -> Exit:
@@ -152,18 +152,18 @@ class Declared:
             if (value := getattr(type(self.mirror), name, None)) is None:
                 continue
             if name in ("data", "external_contact") and isinstance(value, Mapping):
-                yield from ((f"{name}.{key}", word) for key, word in value.items())
+                yield from ((f"{name}.{key}", self._bound(word)) for key, word in value.items())
             else:
-                yield name, self._bound(name, value)
+                yield name, self._bound(value)
         if self.kind is Kind.COMPANY and not hasattr(type(self.mirror), "external_id"):
             yield "external_id", models.F("pk")
         for name, value in type(self.mirror).variables.items():
-            yield f"{VARIABLE}{name}", value
+            yield f"{VARIABLE}{name}", self._bound(value)
 
-    def _bound(self, name: str, value: Any) -> Any:
+    def _bound(self, value: Any) -> Any:
         """A method of the mirror is bound to it; any other function is one of the instance."""
         is_method = inspect.isfunction(value) and _takes(value) > 1
-        return getattr(self.mirror, name) if is_method else value
+        return value.__get__(self.mirror) if is_method else value
 
 
 def _takes(function: Callable[..., Any]) -> int:

@@ -13,7 +13,7 @@ from conversion_sync.models import Contact, MirrorLink, MirrorMark, Status, Subs
 from conversion_sync.status.messages import in_words
 from tests.kit import push, roll_back, sent
 from tests.mirrors.kit import State, contacts, link, marks, render
-from tests.mirrors.shop.models import Customer, Plan
+from tests.mirrors.shop.models import Customer, Order, Plan
 
 pytestmark = pytest.mark.django_db
 
@@ -357,3 +357,30 @@ def test_a_person_waits_for_what_a_save_brought(customers):
     ann()
     render()
     assert contacts()["ann@x.example"].priority == 0
+
+
+class MethodsMirror(mirrors.Mirror[Customer]):
+    email = F("email")
+
+    @mirrors.depends_on("orders")
+    def orders(self, customer):
+        return customer.orders.count() if isinstance(self, MethodsMirror) else "no method"
+
+    def reference(self, customer):
+        return f"C{customer.pk}"
+
+    variables = {"orders": orders, "phone": reference}  # noqa: RUF012
+    external_contact = {"shop": reference}  # noqa: RUF012
+
+
+def test_a_method_of_the_mirror_may_stand_among_variables_and_is_followed(mirror):
+    mirror("contact", Customer, MethodsMirror)
+    ann = Customer.objects.create(email="ann@x.example")
+    render()
+    contact = contacts()["ann@x.example"]
+    assert contact.custom_variables == {"orders": 0}
+    assert contact.phone == f"C{ann.pk}"
+    assert contact.external_contact == {"shop": f"C{ann.pk}"}
+    Order.objects.create(customer=ann, number="A-1")
+    render()
+    assert contacts()["ann@x.example"].custom_variables == {"orders": 1}
