@@ -147,6 +147,33 @@ def test_sync_now_of_a_record_that_may_be_new(conversion, settings, lost):
     assert remote(conversion) == "UNSUBSCRIBED"
 
 
+def test_a_record_that_somebody_else_has_made_anew(conversion):
+    row = synced_contact(subscription_status="UNSUBSCRIBED")
+    conversion.contacts[ANN] |= {"id": "another", "subscriptionStatus": None}
+    for name in ("Ann", "Anna"):
+        row.first_name = name
+        row.save()
+        push()
+    assert fresh(row).remote_id == "another"
+    assert remote(conversion) == "UNSUBSCRIBED"
+    assert log() == [("UNSUBSCRIBED", "SYNCED")] * 2
+
+
+def test_a_record_that_somebody_else_has_made_anew_is_none_of_ours(conversion):
+    row, bob = synced_contact(), synced_contact(BOB)
+    conversion.contacts[ANN] |= {"id": "another", "subscriptionStatus": "UNSUBSCRIBED"}
+    for each in (row, bob):
+        each.first_name = "Ann"
+        each.save()
+    push()
+    for each in (row, bob):
+        each.subscription_status = "SUBSCRIBED"
+        each.save()
+    push()
+    assert (remote(conversion), remote(conversion, BOB)) == ("UNSUBSCRIBED", "SUBSCRIBED")
+    assert fresh(row).remote_created_at is None
+
+
 def test_at_most_one_is_unsent(conversion, settings, lost):
     # One that is in flight, and fails, would be a second.
     configured(settings, CONCURRENCY=1)

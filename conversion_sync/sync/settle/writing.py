@@ -110,10 +110,17 @@ class Settling:
             remote_ids: what the vendor called the rows before.
         """
         arrived = [pk for pk, made in outcomes.items() if made.decision is Decision.SYNCED]
-        names = {pk: vendor_text(outcomes[pk].remote_id)[:255] for pk in arrived}
+        names = {pk: _vendors_name(outcomes[pk]) for pk in arrived}
         own: dict[str, dict[int, Any]] = {
             "remote_id": {pk: n for pk, n in names.items() if n not in ("", remote_ids[pk])}
         }
+        if issubclass(self.claim.model, Contact):
+            # That the last one was ours says nothing of this one.
+            own["remote_created_at"] = {
+                pk: None
+                for pk in arrived
+                if not outcomes[pk].created and _is_another(remote_ids[pk], outcomes[pk])
+            }
         if self.is_record:
             payloads = self.claim.payloads
             # What was cleared is done with, now that it is confirmed.
@@ -134,9 +141,22 @@ class Settling:
         return reentry.opt_outs_again(self.claim.using, new) if new else {}
 
     def _may_be_new(self, row: Contact, outcome: Outcome) -> bool:
-        """Whether the call may have brought the record into being."""
+        """Whether the record may be another one than that which was told of the opt-out."""
         if outcome.decision is Decision.SYNCED and (
-            outcome.created or not row.synced_revision or row.pk in self.claim.doubtful
+            outcome.created
+            or not row.synced_revision
+            or row.pk in self.claim.doubtful
+            or _is_another(row.remote_id, outcome)
         ):
             return True
         return outcome.in_doubt and self._is_as_stamped(row)
+
+
+def _vendors_name(outcome: Outcome) -> str:
+    """How the vendor calls the record, as far as the column can hold it."""
+    return vendor_text(outcome.remote_id)[:255]
+
+
+def _is_another(before: str, outcome: Outcome) -> bool:
+    """Whether the vendor calls the record otherwise than before: somebody else has made it anew."""
+    return before != "" and _vendors_name(outcome) not in ("", before)
