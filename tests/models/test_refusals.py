@@ -111,12 +111,17 @@ def test_times_that_not_every_zone_has(moment, zone):
     assert "Not every time zone" in complaint(row, "occurred_at")
 
 
+@pytest.mark.filterwarnings("ignore:DateTimeField .* received a naive datetime:RuntimeWarning")
+@pytest.mark.parametrize("form", ["time", "text", "date"])
 @pytest.mark.parametrize("way", ["save", "bulk_create", "update"])
-def test_such_a_time_is_refused_by_those_who_do_not_ask(way):
+def test_such_a_time_is_refused_by_those_who_do_not_ask(way, form):
     row = Engagement(contact=contact(), name="C", description="D")
-    row.occurred_at = datetime.datetime.max
+    latest = datetime.datetime.max
     if settings.USE_TZ:
-        row.occurred_at = row.occurred_at.replace(tzinfo=ZoneInfo("America/New_York"))
+        latest = latest.replace(tzinfo=ZoneInfo("America/New_York"))
+    # As Django takes it: from JSON, say, or from a form that has no time.
+    forms = {"time": latest, "text": "0001-01-01T00:00:00+14:00", "date": datetime.date.max}
+    row.occurred_at = forms[form]
     ways: dict[str, Callable[[], Any]] = {
         "save": row.save,
         "bulk_create": lambda: Engagement.objects.bulk_create([row]),

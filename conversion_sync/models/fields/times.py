@@ -117,7 +117,8 @@ class SiteTimeField(_PlainDateTimeField):
             ValidationError: not every zone has the time. What is kept so can't be shown, and on
                 PostgreSQL not even be read.
         """
-        if isinstance(value, datetime.datetime):
+        if isinstance(value, str | datetime.date):
+            value = self.to_python(value)
             validate_time(value)
         return super().get_db_prep_save(value, connection)
 
