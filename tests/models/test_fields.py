@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime
 import time
+from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Coalesce, NullIf
 
-from conversion_sync.models import Company, Contact, SubscriptionChange, attributed
+from conversion_sync.models import Company, Contact, Engagement, SubscriptionChange, attributed
 from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.fields import KeyField
-from tests.kit import ANN, MINUTE, company, contact, fresh
+from tests.kit import ANN, MINUTE, company, contact, engagement, fresh, push
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +74,42 @@ def test_the_clock_of_mysql_is_that_in_utc(monkeypatch):
 def test_a_web_address_that_is_entered_without_a_scheme_is_https(entered, kept):
     field = Company._meta.get_field("website").formfield()
     assert field.clean(entered) == kept
+
+
+TEXTS = [
+    (model, field.name)
+    for model in (Company, Contact, Engagement, SubscriptionChange)
+    for field in model._meta.concrete_fields
+    if field.get_internal_type() in ("CharField", "EmailField", "URLField")
+]
+
+
+@pytest.mark.parametrize(("model", "name"), TEXTS, ids=str)
+def test_a_column_of_text_may_stand_beside_a_text_in_an_expression(model, name):
+    """As one of Django's ``CharField`` may: in its own table, and in a joined one."""
+    engagement(contact(company=company(), subscription_status="UNSUBSCRIBED"))
+    joined = {Company: f"contact__company__{name}", Contact: f"contact__{name}"}
+    tables: list[tuple[Any, str]] = [(model, name), (Engagement, joined.get(model, "name"))]
+    for table, path in tables:
+        said = table.objects.values_list(
+            path,
+            Case(When(pk=0, then=Value("x")), default=F(path)),
+            Coalesce(NullIf(Value("x"), Value("x")), path),
+        )
+        assert len(set(said.get())) == 1
+
+
+def test_columns_of_text_are_updated_by_cases(conversion):
+    row = contact(title="CEO ", first_name="Ann")
+    Contact.objects.update(
+        title=Case(When(title="CEO ", then=Value("CEO")), default=F("title")),
+        subscription_status=Case(
+            When(first_name="Ann", then=Value("UNSUBSCRIBED")), default=F("subscription_status")
+        ),
+    )
+    push()
+    assert conversion.contacts[ANN]["variables"]["title"] == fresh(row).title == "CEO"
+    assert conversion.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
 
 
 # The subscription is written only where it was assigned since the instance was loaded

@@ -3,10 +3,13 @@
 import inspect
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
 from django.db import models
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 from django.db.models.signals import post_save, pre_save
 
 from conversion_sync.models import Contact
@@ -80,3 +83,9 @@ def test_receivers_can_be_told_from_each_other():
             assert anybody_listens(Contact)
             signal.disconnect(hear, sender=sender)
     assert not anybody_listens(Contact)
+
+
+def test_what_a_column_counts_as_is_asked_of_its_expression():
+    column: Any = Contact._meta.get_field("title").get_col("another")
+    assert type(column.output_field) is not type(column._output_field_or_none) is models.CharField
+    assert Coalesce(column, Value("x")).output_field is column._output_field_or_none

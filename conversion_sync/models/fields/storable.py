@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.functional import Promise
 
+from conversion_sync.models.fields.plain import PlainText
 from conversion_sync.models.storable import (
     is_storable_json,
     is_storable_text,
@@ -16,7 +17,7 @@ from conversion_sync.models.storable import (
 __all__ = ["StorableJSON", "StorableText"]
 
 
-class StorableText:
+class StorableText(PlainText):
     """A column of text, of any kind, that takes every text."""
 
     def get_prep_value(self, value: Any) -> Any:

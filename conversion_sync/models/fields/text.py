@@ -47,6 +47,7 @@ class LineField(StorableText, _LineField):
 class TextField(StorableText, _TextField):
     """A text that people enter; for migrations, one like any other."""
 
+    PLAIN = _TextField()
     default_validators = [validate_text]  # noqa: RUF012  # as Django declares it
 
     def deconstruct(self) -> Any:
