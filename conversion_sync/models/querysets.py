@@ -160,6 +160,7 @@ class SyncedQuerySet(models.QuerySet[Any]):
             now = db_now(self.db) if rows else None
             for row in rows:
                 row._begin(BULK, now)
+                row._evaluate_new(self.db)
             with replacements() as replaced:
                 created = super().bulk_create(rows, batch_size)
             with in_bulk():

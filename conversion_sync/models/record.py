@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversion_sync.api.errors import ErrorCode
 from conversion_sync.models.changes import RowChange
+from conversion_sync.models.evaluation import evaluated
 from conversion_sync.models.fields import KeyField, RecordKeyField
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
@@ -86,6 +87,11 @@ class Record(SyncedModel):
         # What the column says may be of a later time than the instance.
         spelled = [] if self.KEY in written else [(source, spelling)]
         return [(field, key), *spelled]
+
+    def _evaluate_new(self, using: str) -> None:
+        spelling = getattr(self, self.KEY)
+        if hasattr(spelling, "resolve_expression"):
+            setattr(self, self.KEY, evaluated(spelling, self._meta.get_field(self.KEY), using))
 
     def _key_of_new(self) -> str | None:
         spelling = getattr(self, self.KEY)

@@ -196,6 +196,7 @@ class SyncedModel(StateModel):
                 type(self)._check_change([before])
             elif force_insert or self._state.adding or self.pk is None:
                 self._begin(_priority(), DbNow())
+                self._evaluate_new(using)
             else:
                 force_update = not update_fields
             written = self._written(update_fields)
@@ -275,6 +276,9 @@ class SyncedModel(StateModel):
             rows = locking(type(self).unmarked.using(using).filter(pk=self.pk))
             for name, value in rows.values(**expressions).get().items():
                 setattr(self, name.removeprefix("new_"), value)
+
+    def _evaluate_new(self, using: str) -> None:
+        """As ``_evaluate``, before the row is there."""
 
     def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any) -> Any:
         # Django has no public way to add expressions to the UPDATE of a save and to keep the

@@ -208,6 +208,29 @@ def test_an_expression_may_be_saved_as_a_key(conversion):
     assert (list(conversion.contacts), list(conversion.companies)) == ([row.email], ["Acme-2"])
 
 
+@pytest.mark.parametrize("in_bulk", [True, False])
+def test_a_row_may_be_created_with_an_expression_as_its_key(conversion, in_bulk):
+    person = Contact(email=Lower(Value(" Ann@X.example")), subscription_status="UNSUBSCRIBED")
+    employer = Company(external_id=Concat(Value("Acme"), Value("-2")))
+    for row in (person, employer):
+        if in_bulk:
+            type(row).objects.bulk_create([row])
+        else:
+            row.save()
+    assert (fresh(person).key, fresh(employer).key) == (ANN, "Acme-2")
+    assert person.email == " ann@x.example"
+    push()
+    assert conversion.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
+    assert list(conversion.companies) == ["Acme-2"]
+
+
+@pytest.mark.parametrize("email", [F("first_name"), Lower("first_name")])
+def test_a_new_row_has_no_column_for_its_key(email):
+    with pytest.raises(ValueError, match="new row has no columns"), transaction.atomic():
+        Contact.objects.create(email=email)
+    assert not Contact.objects.exists()
+
+
 def test_an_expression_may_be_saved_as_a_subscription(conversion):
     row = contact(first_name="unsubscribed")
     push()
@@ -226,6 +249,15 @@ def test_an_update_and_a_deletion_find_any_spelling():
     assert Contact.objects.filter(email__in=[SPELLINGS[3]]).delete()[0] == 1
     assert Contact.objects.get().email == BOB
     assert Contact.unmarked.filter(email=BOB.upper()).delete()[0] == 1
+
+
+def test_a_text_in_a_value_finds_any_spelling():
+    row = contact(SPELLINGS[0])
+    for spelling in map(Value, SPELLINGS):
+        assert Contact.objects.get(email=spelling) == row
+        assert Contact.objects.get(email__iexact=spelling) == row
+        assert Contact.objects.get_or_create(email=spelling) == (row, False)
+        assert not Contact.objects.exclude(email=spelling).exists()
 
 
 def test_what_is_no_plain_text_is_compared_as_it_is_written():

@@ -23,6 +23,11 @@ def stripped(value: Any) -> Any:
     return storable_text(without_nul(value)).strip() if isinstance(value, str) else value
 
 
+def _text(value: Any) -> Any:
+    """The text of a ``Value``; anything else as it is."""
+    return value.value if isinstance(value, Value) and isinstance(value.value, str) else value
+
+
 def without_nul(value: Any) -> Any:
     """A spelling without each NUL, which counts for nothing in a key."""
     return value.replace("\0", "") if isinstance(value, str) else value
@@ -50,7 +55,7 @@ class _AnySpelling:
 
     def _key(self: Any) -> Any:
         """The column of the key; None where something else than plain text is compared."""
-        texts = self.rhs if isinstance(self, In) else [self.rhs]
+        texts = self.rhs if isinstance(self, In) else [_text(self.rhs)]
         if not isinstance(self.lhs, Col) or hasattr(texts, "resolve_expression"):
             return None
         if not all(isinstance(text, str) for text in texts):
@@ -70,7 +75,7 @@ class _Is(_AnySpelling):
     """The row without a key that is spelled just so; if there is none, the row of the key."""
 
     def _condition(self: Any, key: Any, connection: Any) -> Any:
-        text = stripped(self.rhs)
+        text = stripped(_text(self.rhs))
         alone = _both(IsNull(key, True), Exact(self._as_spelled(connection), text))
         if (wanted := key.target.of(text)) is None:
             return alone
