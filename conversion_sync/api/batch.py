@@ -13,6 +13,9 @@ from conversion_sync.api.results import BatchResult, ItemResult
 
 __all__ = ["parse_batch"]
 
+#: What an entry may say instead of ``success: false`` (inferred).
+_FAILURES = frozenset({"error", "failed", "failure", "invalid", "refused", "rejected"})
+
 
 def parse_batch(
     envelope: Envelope,
@@ -67,11 +70,17 @@ def _left_over(keys: Sequence[str], names: Sequence[str | None]) -> list[tuple[i
     return list(zip(left, strangers, strict=True)) if len(left) == len(strangers) == 1 else []
 
 
+def _says_failure(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry that has no ``success`` says by another word that nothing was done."""
+    words = {str(entry.get(name)).lower() for name in ("operation", "status")}
+    return "success" not in entry and not words.isdisjoint(_FAILURES)
+
+
 def _item_result(
     entry: Mapping[str, Any], index: int, key: str, id_names: Sequence[str]
 ) -> ItemResult:
     error = entry.get("error")
-    if entry.get("success", True) is not True or error:
+    if entry.get("success", True) is not True or error or _says_failure(entry):
         found = item_error(entry)
         code = found.code or ErrorCode.ITEM_ERROR
         reason = ItemError(index, key, code, found.message or "The API refused this item.")

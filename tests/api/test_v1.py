@@ -221,6 +221,9 @@ def test_an_error_in_any_repeat_wins(bad_first):
         ({"success": False}, "ITEM_ERROR", "The API refused this item."),
         ({"error": "m"}, "ITEM_ERROR", "m"),
         ({"success": None, "code": "X", "message": "m"}, "X", "m"),
+        ({"operation": "failed", "message": "m"}, "ITEM_ERROR", "m"),
+        ({"operation": "Rejected", "code": "X"}, "X", "The API refused this item."),
+        ({"status": "error", "message": "m"}, "ITEM_ERROR", "m"),
     ],
 )
 def test_an_item_without_success_is_an_error(entry, code, message):
@@ -231,6 +234,12 @@ def test_an_item_without_success_is_an_error(entry, code, message):
 
 def test_an_unknown_operation_and_a_missing_id_are_no_errors():
     items = batch([{"email": "a@x.example", "operation": "merged"}])
+
+    assert items["a@x.example"] == ItemResult("a@x.example", None, None, None)
+
+
+def test_success_decides_over_other_words():
+    items = batch([{"email": "a@x.example", "success": True, "operation": "failed"}])
 
     assert items["a@x.example"] == ItemResult("a@x.example", None, None, None)
 
