@@ -91,6 +91,13 @@ def test_staff_change_what_is_theirs(ann, admin_client):
     assert row.revision > before.revision
 
 
+def test_the_form_says_beforehand_which_custom_variables_are_the_sources(ann, admin_client):
+    assert "Of its customer, and changed there: plan, score." in text(admin_client.get(of_row()))
+    other = Contact.objects.create(email="bob@x.example", custom_variables={"plan": "pro"})
+    page = reverse("admin:conversion_sync_contact_change", args=(other.pk,))
+    assert "changed there" not in text(admin_client.get(page))
+
+
 def test_a_custom_variable_of_the_source_is_changed_there(ann, admin_client):
     answer = admin_client.post(
         of_row(), {"custom_variables": '{"score": 8}', "external_contact": "{}"}

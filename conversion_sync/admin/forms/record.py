@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from conversion_sync.admin.badges import one_line
 from conversion_sync.admin.forms.conflicts import ConflictForm
-from conversion_sync.admin.forms.mirrored import check_variables
+from conversion_sync.admin.forms.mirrored import check_variables, hint
 from conversion_sync.conf import conf
 
 __all__ = ["RecordForm"]
@@ -36,6 +36,8 @@ class RecordForm(ConflictForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["confirmed_key"].show_hidden_initial = False
+        if (field := self.fields.get("custom_variables")) and (said := hint(self.instance)):
+            field.help_text = said
 
     def clean_custom_variables(self) -> Any:
         """Those that come from a source are changed there."""
