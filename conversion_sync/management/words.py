@@ -7,7 +7,17 @@ from datetime import UTC
 from conversion_sync.status.overview import Overview
 from conversion_sync.status.spans import span
 
-__all__ = ["gate_words", "obstacle"]
+__all__ = ["counted", "gate_words", "obstacle"]
+
+
+def counted(count: int, what: str, many: str = "") -> str:
+    """“1 row”, “2,345 rows”.
+
+    Args:
+        what: the name of one.
+        many: that of several (default: with an “s”).
+    """
+    return f"{count:,} {what if count == 1 else many or f'{what}s'}"
 
 
 def obstacle(state: Overview) -> str:

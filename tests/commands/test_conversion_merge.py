@@ -61,7 +61,7 @@ def test_a_dry_run_shows_both_rows_and_changes_nothing(pair):
     before = list(Contact.unmarked.order_by("pk").values())
     said = merge(dry_run=True)
     assert f"contact {holder.pk}, 'ann@x.example', Ann" in said
-    assert f"contact {other.pk}, 'a\\u200bnn@x.example', Anna Lee, 1 engagements" in said
+    assert f"contact {other.pk}, 'a\\u200bnn@x.example', Anna Lee, 1 engagement" in said
     assert "in Conversion also as 'a\\u200bnn@x.example'" in said
     assert list(Contact.unmarked.order_by("pk").values()) == before
 

@@ -24,14 +24,14 @@ def test_lines_older_than_the_setting_go(settings):
     settings.CONVERSION_SYNC = {"CALL_LOG_DAYS": 7}
     logged_call(8 * DAY)
     kept = logged_call(6 * DAY)
-    assert run() == "Deleted 1 lines older than 7 days.\n"
+    assert run() == "Deleted 1 line older than 7 days.\n"
     assert list(ApiCall.objects.all()) == [kept]
 
 
 def test_by_default_they_are_kept_for_a_month():
     logged_call(31 * DAY)
     kept = logged_call(29 * DAY)
-    assert run() == "Deleted 1 lines older than 30 days.\n"
+    assert run() == "Deleted 1 line older than 30 days.\n"
     assert list(ApiCall.objects.all()) == [kept]
 
 

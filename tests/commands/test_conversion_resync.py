@@ -48,8 +48,8 @@ def pushed(conversion):
 def test_it_says_how_many_and_asks_first(pushed, answer):
     answer("yes")
     out = run()
-    assert "pushes 1 companies and 2 contacts again" in out
-    assert "1 companies and 2 contacts will be pushed again" in out
+    assert "pushes 1 company and 2 contacts again" in out
+    assert "1 company and 2 contacts will be pushed again" in out
     assert Contact.objects.waiting().count() == 2
 
 
@@ -94,7 +94,7 @@ def test_nobody_who_opted_out_there_is_subscribed(pushed):
 
 def test_one_kind_leaves_the_other_alone(pushed):
     out = run("companies", "--no-input")
-    assert out == "1 companies will be pushed again, in the background.\n"
+    assert out == "1 company will be pushed again, in the background.\n"
     assert not Contact.objects.waiting().exists()
     assert Company.objects.get().sync_status == Status.PENDING
 

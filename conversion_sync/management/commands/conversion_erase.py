@@ -11,6 +11,7 @@ from django.db.models import Model
 
 from conversion_sync.conf import conf
 from conversion_sync.management.asking import add_database, confirm
+from conversion_sync.management.words import counted
 from conversion_sync.mirrors import Explanation, explain
 from conversion_sync.mirrors.sources import origins_of_email
 from conversion_sync.models import Contact
@@ -69,7 +70,7 @@ class Command(BaseCommand):
                 )
 
     def _ask(self, count: int) -> None:
-        people = "1 person" if count == 1 else f"{count:,} people"
+        people = counted(count, "person", "people")
         confirm(self, f"This erases {people} here and in Conversion. It can't be undone.")
 
     def _erase(self, using: str, email: str, options: dict[str, Any]) -> Erasure:
@@ -92,7 +93,7 @@ class Command(BaseCommand):
 
 def _counted(count: int, what: str) -> str:
     noun, blank, rest = what.partition(" ")
-    return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}{blank}{rest}"
+    return f"{counted(count, noun.removesuffix('s'), noun)}{blank}{rest}"
 
 
 def _is_included(source: Model, using: str) -> bool:

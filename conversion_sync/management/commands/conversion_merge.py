@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from conversion_sync.management.asking import add_database, confirm
+from conversion_sync.management.words import counted
 from conversion_sync.models import Contact, attributed
 from conversion_sync.sync.clashes import Clash, clashes
 from conversion_sync.sync.kinds import RECORDS
@@ -58,8 +59,9 @@ class Command(BaseCommand):
             self.stdout.write(f"  in Conversion also as {clash.other.sent_key!a}")
 
     def _ask(self, count: int, *, delete_remote: bool) -> None:
-        what = f"This merges {count:,} rows into those that are sent, and deletes them here"
-        there = ", and their spellings in Conversion" if delete_remote else ""
+        rows = counted(count, "row")
+        what = f"This merges {rows} into what is sent, and deletes what was merged here"
+        there = ", and its spelling in Conversion" if delete_remote else ""
         confirm(self, f"{what}{there}.")
 
     def _merge(self, found: list[Clash], options: dict[str, Any]) -> None:
@@ -78,7 +80,7 @@ def _described(row: Any) -> str:
             f"{row.first_name} {row.last_name}".strip(),
             row.get_subscription_status_display(),
         ]
-        parts.append(f"{row.engagements.count():,} engagements")
+        parts.append(counted(row.engagements.count(), "engagement"))
     else:
-        parts += [row.company_name, f"{row.contacts.count():,} contacts"]
+        parts += [row.company_name, counted(row.contacts.count(), "contact")]
     return ", ".join(filter(None, parts))

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from conversion_sync.management.asking import add_database, moment
 from conversion_sync.management.stopping import on_signal
+from conversion_sync.management.words import counted
 from conversion_sync.mirrors.backfill import Backfill
 from conversion_sync.mirrors.decisions import release
 from conversion_sync.mirrors.declaration import Declared
@@ -106,8 +107,9 @@ class Command(BaseCommand):
         )
         if count := held.count():
             self.stderr.write(
-                f"{count:,} rows of {declared.label} would leave: too many not to ask. See why "
-                f"(mirrors.explain), then: manage.py conversion_mirror {declared.label} --let-leave"
+                f"{counted(count, 'row')} of {declared.label} would leave: too many not to ask. "
+                "See why (mirrors.explain), then: "
+                f"manage.py conversion_mirror {declared.label} --let-leave"
             )
 
 

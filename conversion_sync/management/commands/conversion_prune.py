@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from conversion_sync.arguments import number
 from conversion_sync.conf import conf
 from conversion_sync.management.asking import add_database
+from conversion_sync.management.words import counted
 from conversion_sync.sync.prune import prune
 
 #: A hundred years: dates end somewhere.
@@ -30,4 +31,4 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         days = conf.call_log_days if options["days"] is None else options["days"]
         count = prune(days, options["database"])
-        self.stdout.write(f"Deleted {count:,} lines older than {days:g} days.")
+        self.stdout.write(f"Deleted {counted(count, 'line')} older than {days:g} days.")

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from conversion_sync.management.asking import add_database
 from conversion_sync.management.stopping import on_signal
-from conversion_sync.management.words import gate_words, obstacle
+from conversion_sync.management.words import counted, gate_words, obstacle
 from conversion_sync.status.overview import Overview, overview
 from conversion_sync.status.waits import waits
 from conversion_sync.sync.drain import DrainReport
@@ -67,11 +67,11 @@ class Command(BaseCommand):
             report = push(using, on_progress=on_progress, stop=stopped.is_set)
         self._print(report, using)
         if report.failed:
-            raise CommandError(f"{_rows(report.failed)} failed.", returncode=1)
+            raise CommandError(f"{counted(report.failed, 'row')} failed.", returncode=1)
 
     def _print(self, report: DrainReport, using: str) -> None:
         calls = "1 call" if report.calls == 1 else f"{report.calls:,} calls"
-        self.stdout.write(f"{_rows(report.synced)} arrived in {calls}.")
+        self.stdout.write(f"{counted(report.synced, 'row')} arrived in {calls}.")
         state = overview(using)
         still = waits(using, state.now)
         if still:
@@ -85,7 +85,3 @@ class Command(BaseCommand):
 def _why(state: Overview) -> str:
     """What keeps everything from being sent; "" if nothing does."""
     return obstacle(state) or ("" if state.gate.status == "open" else gate_words(state))
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
 from conversion_sync.management.asking import add_database, confirm
+from conversion_sync.management.words import counted
 from conversion_sync.sync import resync
 from conversion_sync.sync.kinds import RECORDS
 
@@ -31,7 +32,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         using, kinds = options["database"], [options["kind"]] if options["kind"] else RECORDS
         counts = {kind: resync.rows_to_forget(kind, using) for kind in kinds}
-        what = " and ".join(f"{count:,} {kind}" for kind, count in counts.items())
+        what = " and ".join(
+            counted(count, str(RECORDS[kind]._meta.verbose_name), kind)
+            for kind, count in counts.items()
+        )
         if not options["no_input"]:
             confirm(
                 self,

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
 from conversion_sync.management.asking import add_database
-from conversion_sync.management.words import gate_words, obstacle
+from conversion_sync.management.words import counted, gate_words, obstacle
 from conversion_sync.mirrors.figures import Figures, figures
 from conversion_sync.models import MirrorLink, Status
 from conversion_sync.status.facts import facts
@@ -108,8 +108,9 @@ def _mirrors(mirrors: Sequence[Figures]) -> Iterator[str]:
     for one in mirrors:
         if held := one.troubles.get(Trouble.HELD):
             yield (
-                f"{held:,} rows of {one.mirror} would leave: too many not to ask. See why in the "
-                f"admin, and decide there, or: manage.py conversion_mirror {one.mirror} --let-leave"
+                f"{counted(held, 'row')} of {one.mirror} would leave: too many not to ask. "
+                "See why in the admin, and decide there, or: "
+                f"manage.py conversion_mirror {one.mirror} --let-leave"
             )
 
 
@@ -150,9 +151,5 @@ def _last_drain(state: Overview) -> str:
     ago = span(max(0.0, (state.now - last.seen_at).total_seconds()))
     if last.is_running:
         return f"Last drain: began {ago} ago ({last.worker}), and has not ended."
-    rows, calls = _counted(last.rows, "row"), _counted(last.calls, "call")
+    rows, calls = counted(last.rows, "row"), counted(last.calls, "call")
     return f"Last drain: {ago} ago ({last.worker}), {rows}, {calls}."
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what if count == 1 else f'{what}s'}"
