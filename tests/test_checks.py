@@ -155,6 +155,13 @@ def test_e021_a_drain_that_does_not_outlast_a_call(found):
     assert found({**GOOD, "DRAIN_SECONDS": 20.1}) == []
 
 
+def test_w024_an_alarm_that_comes_before_the_sweep(found):
+    assert found({**GOOD, "STALE_AFTER": 89}) == ["W024"]
+    assert found({**GOOD, "STALE_AFTER": 90}) == []
+    # Its workers look all the time.
+    assert found({**GOOD, "STALE_AFTER": 5, "QUEUE": "none"}) == []
+
+
 def test_w001_no_key(found):
     assert found({}) == ["W001"]
     assert found({"API_KEY": None}) == ["W001"]

@@ -19,6 +19,9 @@ __all__ = ["MARGIN", "check_settings", "malformed"]
 #: Seconds beside the last call of a drain: its claim, its settling, the bookkeeping.
 MARGIN = 5
 
+#: Seconds: the longest from one sweep of a schedule to the next. In between there may be no drain.
+SWEEP = 90
+
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Check ``CONVERSION_SYNC``."""
@@ -98,4 +101,11 @@ def _times() -> Iterator[CheckMessage]:
             "E009",
             "CONVERSION_SYNC['BACKOFF_MAX'] is shorter than BACKOFF.",
             "Make it longer.",
+        )
+    if conf.stale_after < SWEEP and conf.queue != "none":
+        yield warning(
+            "W024",
+            f"CONVERSION_SYNC['STALE_AFTER'] ({conf.stale_after:g} s) is shorter than a sweep may "
+            f"take to come ({SWEEP} s): staff would be told in between that nobody is working.",
+            f"Make it {SWEEP} or more.",
         )
