@@ -119,7 +119,7 @@ class Settling:
             own["remote_created_at"] = {
                 pk: None
                 for pk in arrived
-                if not outcomes[pk].created and _is_another(remote_ids[pk], outcomes[pk])
+                if not outcomes[pk].created and _is_another(remote_ids[pk], names[pk])
             }
         if self.is_record:
             payloads = self.claim.payloads
@@ -146,7 +146,7 @@ class Settling:
             outcome.created
             or not row.synced_revision
             or row.pk in self.claim.doubtful
-            or _is_another(row.remote_id, outcome)
+            or _is_another(row.remote_id, _vendors_name(outcome))
         ):
             return True
         return outcome.in_doubt and self._is_as_stamped(row)
@@ -157,6 +157,6 @@ def _vendors_name(outcome: Outcome) -> str:
     return vendor_text(outcome.remote_id)[:255]
 
 
-def _is_another(before: str, outcome: Outcome) -> bool:
+def _is_another(before: str, name: str) -> bool:
     """Whether the vendor calls the record otherwise than before: somebody else has made it anew."""
-    return before != "" and _vendors_name(outcome) not in ("", before)
+    return before != "" and name not in ("", before)
