@@ -4,12 +4,42 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from conversion_sync.api.keys import normal_email
 from conversion_sync.models.validators import (
+    validate_address,
     validate_domain,
     validate_json_object,
     validate_json_values,
 )
+
+
+def is_taken(validate, value):
+    try:
+        validate(value)
+    except ValidationError:
+        return False
+    return True
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    local=st.text('aZ9_+-."', min_size=1, max_size=6) | st.text("a.", min_size=60, max_size=70),
+    domain=st.text("aZ9-._ß\u017f\n", max_size=9) | st.text("a-", min_size=60, max_size=66),
+    end=st.sampled_from(["", ".io", ".IO", ".x", ".x1", ".io\n", ".io.", ".9", "." + "x" * 64]),
+)
+def test_an_address_is_taken_where_django_takes_what_is_sent(local, domain, end):
+    address = f"{local}@{domain}{end}"
+    assert is_taken(validate_address, address) == is_taken(validate_email, normal_email(address))
+
+
+@pytest.mark.parametrize("length", [254, 255])
+def test_an_address_is_no_longer_than_mail_allows(length):
+    address = f"a@{'b.' * 124}".ljust(length, "x")
+    assert is_taken(validate_address, address) == (length == 254)
 
 
 @pytest.mark.parametrize(
