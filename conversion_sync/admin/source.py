@@ -65,7 +65,7 @@ class ConversionSyncAdminMixin(_ModelAdmin):
     """
 
     class Media:
-        css = {"all": ("conversion_sync/admin.css",)}  # noqa: RUF012  # Django's own convention
+        css = {"all": ("conversion_sync/parts.css",)}  # noqa: RUF012  # Django's own convention
 
     # The list
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from conversion_sync.models import MirrorLink, SubscriptionChange
@@ -36,6 +37,38 @@ def test_every_page_of_mirrors_is_within_reach(page: Page, box: Sandbox):
         page.goto(address.format(**made))
         found += faults(page)
     assert not found, "\n".join(found)
+
+
+#: The computed styles of what is not ours, with our style sheets and without: what differs.
+STYLES = """() => {
+    const ours = [...document.styleSheets].filter(s => (s.href || "").includes("conversion_sync/"));
+    const theirs = [...document.querySelectorAll("body, body *")].filter(
+        e => !e.closest("[class*='cs-'], .field-conversion_state, .field-conversion_panel"));
+    const SIZES = /^(--|width|height|inline-size|block-size|perspective-origin|transform-origin)/;
+    const read = () => theirs.map(e => {
+        const style = getComputedStyle(e);
+        const names = [...style].filter(name => !SIZES.test(name));
+        return names.map(name => `${name}: ${style.getPropertyValue(name)}`);
+    });
+    const before = read();
+    ours.forEach(sheet => { sheet.disabled = true; });
+    const after = read();
+    const differ = theirs.flatMap((e, i) => before[i].filter((each, n) => each !== after[i][n])
+        .map(each => `${e.tagName}.${e.className} ${each}`));
+    return [ours.length, theirs.length, differ];
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+@pytest.mark.parametrize("address", ["../shop/customer/", "../shop/customer/{customer}/change/"])
+def test_a_site_has_its_own_pages_as_they_were(page: Page, box: Sandbox, address: str, width: int):
+    made = sources.make()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(address.format(**made))
+    sheets, elements, differ = page.evaluate(STYLES)
+    assert sheets
+    assert elements > 100
+    assert differ == []
 
 
 def test_the_list_leaves_room_for_emails_and_uuids(page: Page, box: Sandbox):
