@@ -6,11 +6,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core import checks
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from conversion_sync.api import errors
 from conversion_sync.conf import conf
 from conversion_sync.management.asking import add_database
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.sync.gate import Gate
 from conversion_sync.sync.remote import client
 
@@ -34,7 +35,7 @@ REMEDIES: tuple[tuple[type[errors.ConversionError], str], ...] = (
 )
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Prints what is well and what is not; never the key."""
 
     help = (

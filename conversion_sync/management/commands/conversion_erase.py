@@ -6,11 +6,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import Model
 
 from conversion_sync.conf import conf
 from conversion_sync.management.asking import add_database, confirm
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.management.words import counted
 from conversion_sync.mirrors import Explanation, explain
 from conversion_sync.mirrors.sources import origins_of_email
@@ -19,7 +20,7 @@ from conversion_sync.models.validators import validate_address
 from conversion_sync.sync.erasing import Erasure, KeyClash, erase, refuse_clashes
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``conversion_erase EMAIL … [--dry-run]``."""
 
     help = (

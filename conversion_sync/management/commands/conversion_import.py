@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from conversion_sync.importing import (
@@ -23,11 +23,12 @@ from conversion_sync.importing import (
     UnusableFile,
 )
 from conversion_sync.management.asking import add_database
+from conversion_sync.management.migrated import DatabaseCommand
 
 __all__ = ["Command"]
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Prints what the importer reports."""
 
     help = (

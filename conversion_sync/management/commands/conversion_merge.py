@@ -5,9 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from conversion_sync.management.asking import add_database, confirm
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.management.words import counted
 from conversion_sync.models import Contact, attributed
 from conversion_sync.sync.clashes import Clash, clashes
@@ -15,7 +14,7 @@ from conversion_sync.sync.kinds import RECORDS
 from conversion_sync.sync.merging import merge
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``conversion_merge [companies|contacts] [--dry-run] [--delete-remote]``."""
 
     help = (

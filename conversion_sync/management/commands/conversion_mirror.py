@@ -8,10 +8,11 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from conversion_sync.management.asking import add_database, moment
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.management.stopping import on_signal
 from conversion_sync.management.words import counted
 from conversion_sync.mirrors.backfill import Backfill
@@ -24,7 +25,7 @@ from conversion_sync.models import MirrorLink
 __all__ = ["Command"]
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``conversion_mirror [MODEL …] [--dry-run] [--since TIME] [--let-leave]``."""
 
     help = (

@@ -5,11 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from conversion_sync.arguments import number
 from conversion_sync.conf import conf
 from conversion_sync.management.asking import add_database
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.management.words import counted
 from conversion_sync.sync.prune import prune
 
@@ -17,7 +16,7 @@ from conversion_sync.sync.prune import prune
 MOST_DAYS = 36_500
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``conversion_prune [--days N]``."""
 
     help = "Delete the calls and ended bulk jobs older than CALL_LOG_DAYS. Rows keep their state."

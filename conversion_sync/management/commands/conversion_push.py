@@ -7,10 +7,11 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from conversion_sync.management.asking import add_database
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.management.stopping import on_signal
 from conversion_sync.management.words import counted, gate_words, obstacle
 from conversion_sync.status.overview import Overview, overview
@@ -21,7 +22,7 @@ from conversion_sync.sync.worker import Worker, push
 __all__ = ["Command"]
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Drains in the foreground, and says what still waits."""
 
     help = (

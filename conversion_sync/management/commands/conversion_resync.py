@@ -6,16 +6,16 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
 from conversion_sync.management.asking import add_database, confirm
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.management.words import counted
 from conversion_sync.sync import resync
 from conversion_sync.sync.kinds import RECORDS
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``conversion_resync [companies|contacts]``."""
 
     help = (

@@ -5,14 +5,15 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from conversion_sync.management.asking import add_database
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.models import trigrams
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``conversion_search [--drop]``."""
 
     help = (

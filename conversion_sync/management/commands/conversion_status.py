@@ -8,10 +8,10 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
 from conversion_sync.management.asking import add_database
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.management.words import counted, gate_words, obstacle
 from conversion_sync.mirrors.figures import Figures, figures
 from conversion_sync.models import MirrorLink, Status
@@ -39,7 +39,7 @@ TROUBLES = {
 NOBODY_WORKS = 2
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Prints the overview."""
 
     help = (

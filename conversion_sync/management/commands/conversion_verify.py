@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 from tqdm import tqdm
 
 from conversion_sync.arguments import whole
 from conversion_sync.conf import conf
 from conversion_sync.management.asking import add_database
+from conversion_sync.management.migrated import DatabaseCommand
 from conversion_sync.models import Contact, SubscriptionChange
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import in_bulk
@@ -36,7 +37,7 @@ ROWS_AT_ONCE = 500
 THE_SAME = "the same"
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """``conversion_verify [companies|contacts] [--local] [--sample N] [--push]``."""
 
     help = (
