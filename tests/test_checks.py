@@ -52,6 +52,12 @@ def test_an_isolation_level_that_was_not_tried(monkeypatch, found, vendor, optio
     assert found() == ids
 
 
+@pytest.mark.parametrize(("is_on", "ids"), [(True, []), (False, ["E025"])])
+def test_a_database_without_autocommit(monkeypatch, found, is_on, ids):
+    monkeypatch.setitem(connections["default"].settings_dict, "AUTOCOMMIT", is_on)
+    assert found() == ids
+
+
 @pytest.fixture
 def sqlite(monkeypatch):
     """The database as a SQLite with these options."""
