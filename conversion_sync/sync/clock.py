@@ -26,6 +26,7 @@ from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
 from conversion_sync.models.state import BULK, PERSON
 from conversion_sync.sync.kinds import MODELS
+from conversion_sync.sync.mirror_times import bring_back_mirrors
 from conversion_sync.sync.retry import retried
 from conversion_sync.sync.transactions import short_transaction
 from conversion_sync.sync.waiting import PUT_OFF, PUT_OFF_TRIED
@@ -100,6 +101,7 @@ def bring_back(using: str) -> int:
     for model in MODELS:
         rows: QuerySet[Any] = model.unmarked.using(using).filter(priority__in=(PERSON, BULK))
         count += sum(_bring_back(rows.filter(far), to) for far, to in _ahead(model, now))
+    bring_back_mirrors(using)
     _forget_what_is_ahead(using)
     return count
 

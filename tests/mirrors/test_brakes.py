@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db.models import F, Q
 
 from conversion_sync import mirrors
 from conversion_sync.admin.pages.sources.words import wrong
 from conversion_sync.mirrors.decisions import let_leave
-from conversion_sync.models import Contact, MirrorLink, SubscriptionChange
+from conversion_sync.mirrors.registry import registry
+from conversion_sync.models import Contact, MirrorLink, MirrorState, SubscriptionChange
+from conversion_sync.models.clock import DbNow
+from conversion_sync.sync.clock import bring_back
 from tests.mirrors.kit import State, link, render
 from tests.mirrors.shop.models import Customer
 
@@ -229,3 +234,75 @@ def test_those_that_move_one_after_the_other_are_counted(mirrored):
         move([each])
         render()
     assert old_rows() == 11
+
+
+def leave(some):
+    deactivate(some)
+    render()
+
+
+def decide():
+    [mirror] = registry.of(Customer)
+    let_leave("default", mirror)
+    render()
+
+
+def set_back(by=timedelta(hours=1)):
+    """As if the clock of the database were: all that is written down lies that far ahead."""
+    for model, name in (
+        (MirrorLink, "left_at"),
+        (MirrorState, "released_at"),
+        (MirrorState, "began_at"),
+    ):
+        model.objects.update(**{name: F(name) + by})
+    bring_back("default")
+
+
+def test_a_decision_of_a_clock_that_was_set_back_has_others_counted(mirrored):
+    some = customers(100)
+    render()
+    leave(some[:30])
+    decide()
+    set_back()
+    leave(some[30:45])
+    leave(some[45:60])
+    assert (Contact.unmarked.count(), held()) == (55, 15)
+
+
+def test_who_left_by_a_clock_that_was_set_back_is_counted_until_a_person_decides(mirrored):
+    some = customers(100)
+    render()
+    leave(some[:19])
+    set_back(timedelta(days=365))
+    leave(some[19:20])
+    assert held() == 1
+    decide()
+    leave(some[20:21])
+    assert (Contact.unmarked.count(), held()) == (79, 0)
+
+
+def test_who_was_decided_of_before_the_clock_was_set_back_is_counted_no_more(mirrored):
+    some = customers(100)
+    render()
+    leave(some[:15])
+    MirrorState.objects.update(released_at=DbNow())
+    set_back()
+    leave(some[15:30])
+    assert (Contact.unmarked.count(), held()) == (70, 0)
+
+
+def test_who_left_after_a_decision_is_counted_though_the_clock_was_set_back(mirrored):
+    some = customers(100)
+    render()
+    MirrorState.objects.update(released_at=DbNow())
+    leave(some[:15])
+    set_back()
+    leave(some[15:30])
+    assert (Contact.unmarked.count(), held()) == (85, 15)
+
+
+def test_a_mirror_has_not_begun_later_than_now(mirrored):
+    customers(1)
+    render()
+    set_back(timedelta(days=365))
+    assert not MirrorState.objects.filter(began_at__gt=DbNow()).exists()
