@@ -14,6 +14,7 @@ CONVERSION_SYNC = GIVEN | {
     "RATE_LIMIT": 200,
     "BATCH_SIZE": 20,
     "BACKOFF": float(os.environ.get("BACKOFF", 30)),
+    "SWEEP": os.environ.get("SWEEP", "queue"),
 }
 Q_CLUSTER = CLUSTER | {"name": os.environ["QUEUE_NAME"], "timeout": 20, "retry": 120, "poll": 0.1}
 if os.environ.get("POOL"):

@@ -192,7 +192,7 @@ def test_a_row_that_was_refused_once_is_sent_when_it_says_without_a_sweep(
     settings.CONVERSION_SYNC = settings.CONVERSION_SYNC | {"QUEUE": "none"}
     Schedule.objects.all().delete()
     conversion.fail("html", status=503)
-    start_cluster(QUEUE_NAME="shared", BACKOFF="4")
+    start_cluster(QUEUE_NAME="shared", BACKOFF="4", SWEEP="cron")
     Contact.objects.create(email="ann@x.example")
     ask_for_a_drain()
     wait_until(lambda: Contact.objects.get().sync_status == Status.SYNCED, 60, "nobody came for it")

@@ -63,7 +63,7 @@ def test_what_is_saved_is_sent_by_a_cluster_on_redis(
     conversion: Sandbox, broker, save, start_cluster
 ):
     without_sweep()
-    start_cluster(REDIS_URL=broker)
+    start_cluster(REDIS_URL=broker, SWEEP="cron")
     save(broker, 50)
     wait_until(lambda: synced() == 50, 30, "it was not sent")
     assert len(conversion.contacts) == 50
@@ -75,7 +75,7 @@ def test_what_was_saved_while_no_cluster_ran_is_sent_when_one_starts(
     without_sweep()
     save(broker, 3)
     assert (synced(), conversion.calls) == (0, [])
-    start_cluster(REDIS_URL=broker)
+    start_cluster(REDIS_URL=broker, SWEEP="cron")
     wait_until(lambda: synced() == 3, 30, "it was not sent")
 
 

@@ -54,6 +54,8 @@ Q_CLUSTER = {
     "orm": "default", "workers": 1, "queue_limit": 1, "bulk": 1, "timeout": 60, "retry": 240,
     "max_attempts": 1, "ack_failures": True, "save_limit": -1, "catch_up": False, "poll": 0.2,
 }
+import os
+CONVERSION_SYNC["SWEEP"] = os.environ.get("SWEEP", "queue")
 """
 
 TASKS_DB = """
@@ -200,13 +202,13 @@ class Site:
     def shell(self, script: str) -> None:
         self.manage("shell", "--command", script)
 
-    def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def start(self, command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
         """Start a worker, in a session of its own."""
         with (self.folder / f"worker{len(self.running)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [self.python, *command],
                 cwd=self.folder,
-                env=inherited(),
+                env=inherited() | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -321,7 +323,8 @@ def _go_through(site: Site) -> None:
     assert "no issues" in site.manage("check", "--fail-level=WARNING")
     if site.kind.name == "django_q":
         site.shell("from django_q.models import Schedule; Schedule.objects.all().delete()")
-    worker = site.start(site.kind.worker)
+    # A cluster that starts would see to the sweep.
+    worker = site.start(site.kind.worker, SWEEP="cron")
     site.shell(SAVE.format(email=ANN))
     # Nothing sweeps yet: the save itself has asked for this.
     site.wait(lambda: ANN in box.contacts, SOON)
