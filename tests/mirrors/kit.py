@@ -24,8 +24,8 @@ def render(using: str = "default") -> None:
 
 
 def contacts() -> dict[str, Any]:
-    """All contacts by their keys."""
-    return {row.key: row for row in Contact.unmarked.order_by("pk")}
+    """All contacts by their keys, in order: which of their sources is read first is not said."""
+    return {row.key: row for row in Contact.unmarked.order_by("key")}
 
 
 def link(source: Any, label: str | None = None) -> MirrorLink:
