@@ -12,6 +12,7 @@ from conversion_sync.api.errors import ConversionError, RateLimited, Unavailable
 from conversion_sync.conf import conf
 from conversion_sync.models.api_gate import ApiGate
 from conversion_sync.models.clock import DbNow, believed, db_now
+from conversion_sync.sync.gate.clock_watch import ClockWatch
 from conversion_sync.sync.gate.closure import Closure, lift, take_probe
 from conversion_sync.sync.gate.learning import answered, fault, limited
 from conversion_sync.sync.gate.margin import NARROWEST, margin
@@ -26,6 +27,9 @@ __all__ = ["Gate"]
 #: Seconds for which a success that was written stands for those that follow.
 SUCCESS_STANDS = 1.0
 
+#: Seconds: what eight processes, or so, have reserved is no further ahead.
+MOST_AHEAD = 5.0
+
 #: Seconds for which a slot that was given can be given back; how far apart two readings of one are.
 REMEMBERED, SAME = 10.0, 0.000_01
 
@@ -38,6 +42,7 @@ class Gate:
         self._is_clear = False
         self._success_at: float | None = None
         self._given = dict[float, float]()
+        self._watch = ClockWatch()
 
     def take(
         self,
@@ -66,7 +71,8 @@ class Gate:
                 return refusal
             pace = _pace(row, now)
             recent, earliest = self._recent(row, pace, now, unused)
-            earliest = max(earliest, now.timestamp() + ahead)
+            unknown = self._watch.unknown_for(now, moment, MOST_AHEAD + pace.span)
+            earliest = max(earliest, now.timestamp() + max(ahead, unknown))
             slots = [pace.add(recent, earliest, width) for _ in range(count)]
             wait = slots[0] - now.timestamp()
             # Further ahead nobody reserves: else nobody could tell that the clock was set back.
