@@ -135,7 +135,12 @@ class Conf:
         "ENABLED", True, SWITCH, "`False`: rows are marked and nothing is sent (staging, tests)"
     )
     batch_size = Setting("BATCH_SIZE", 200, WHOLE, "the most rows in one call")
-    rate_limit = Setting("RATE_LIMIT", 10, NUMBER, "calls a second, over all processes")
+    rate_limit = Setting(
+        "RATE_LIMIT",
+        10,
+        NUMBER,
+        "calls a second, over all processes; above 1 a whole number, of 3.5 three are used",
+    )
     concurrency = Setting(
         "CONCURRENCY", 24, WHOLE, "the most calls that a drain has on their way at once"
     )

@@ -86,14 +86,20 @@ def pace_of(margin: float, *, evenly: bool = False) -> Pace:
         margin: by so much longer than the rate says, so that no second at the server holds more.
         evenly: no slot comes closer to another because some were not used.
     """
-    rate, step = conf.rate_limit, interval_of(margin)
+    rate, step = _rate(), interval_of(margin)
     at_most = int(rate) if 1 <= rate <= REMEMBERED else 1
     return Pace(at_most, at_most * step, step if evenly else CLOSEST * step)
 
 
 def interval_of(margin: float) -> float:
     """Seconds between two slots that are taken evenly."""
-    return (1.0 + (max(margin, FAST_MARGIN) if is_fast() else margin)) / conf.rate_limit
+    return (1.0 + (max(margin, FAST_MARGIN) if is_fast() else margin)) / _rate()
+
+
+def _rate() -> float:
+    """Calls a second: of 3.5 three, for with a fourth a second would hold more than the rate."""
+    rate = conf.rate_limit
+    return float(int(rate)) if rate >= 1 else rate
 
 
 def is_fast() -> bool:
