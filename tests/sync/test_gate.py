@@ -72,13 +72,13 @@ def fault(gate: Gate, times: int = BREAKER) -> None:
 # The rate
 
 
-@pytest.mark.parametrize("rate", [1, 10, 500, 0.5])
+@pytest.mark.parametrize("rate", [1, 3.5, 10, 500, 0.5])
 def test_no_second_holds_more_slots_than_the_rate(settings, gate, rate):
     settings.CONVERSION_SYNC = {"API_KEY": "one", "RATE_LIMIT": rate}
     # No slot is given further ahead than a drain takes.
     count = max(2, min(20, round(rate * 5)))
     times = [time for _ in range(4) for time in reserved(gate, count)]
-    at_most = max(1, round(rate))
+    at_most = max(1, int(rate))
     for index, first in enumerate(times[:-at_most]):
         assert times[index + at_most] - first > 1.0
 
@@ -387,3 +387,61 @@ def test_slots_are_further_apart_after_a_429_and_not_after_a_quiet_while(gate):
     assert step() > once + 0.005
     ApiGate.write("default", widened_at=db_now("default") - HOUR)
     assert step() == pytest.approx(before, abs=0.001)
+
+
+# The clock of the database is set
+
+
+class Clocks:
+    """The database's clock, and the process's own that runs with it, but is never set."""
+
+    def __init__(self) -> None:
+        self.database, self.own = 1_800_000_000.0, 1000.0
+
+    def pass_time(self, seconds: float) -> None:
+        self.database, self.own = self.database + seconds, self.own + seconds
+
+    def now(self, using: str) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self.database, datetime.UTC)
+
+    def monotonic(self) -> float:
+        return self.own
+
+
+@pytest.fixture
+def clocks(monkeypatch) -> Clocks:
+    made = Clocks()
+    monkeypatch.setattr("conversion_sync.sync.gate.gate.db_now", made.now)
+    monkeypatch.setattr("conversion_sync.sync.gate.gate.time", made)
+    return made
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("by", [-86_400, -3600, -8, -2, -0.7, 0.7, 2, 30, 3600, 86_400])
+def test_where_the_clock_is_set_no_second_holds_more_calls_than_the_rate(
+    gate, clocks, by, processes
+):
+    """Slots that are out are used by the clocks of their processes, wherever the row has them."""
+    gates, used = {gate: [0.0]} | {Gate(): [0.0] for _ in range(processes - 1)}, list[float]()
+    for number in range(120):
+        if number in (33, 77):
+            clocks.database += by
+        for each, has in gates.items():
+            if has[-1] <= clocks.own and isinstance(slots := each.take(5, within=20), Slots):
+                has[:] = slots.times
+                used += has
+        clocks.pass_time(0.25)
+    used.sort()
+    seconds = [used[n + 10] - used[n] for n in range(len(used) - 10)]
+    assert min(seconds) >= 1.0
+    # What it costs: some seconds each time.
+    assert len(used) > (30 - 2 * 9) * 10 * 0.75
+
+
+def test_a_clock_that_is_a_little_off_holds_nobody_up(gate, clocks):
+    first = take(gate)
+    for off in (0.3, -0.3, 0.4):
+        clocks.pass_time(1.0)
+        clocks.database += off
+        assert take(gate).times[0] <= clocks.own + 0.11
+    assert first.times[0] == pytest.approx(1000.0, abs=0.11)
