@@ -124,7 +124,7 @@ def test_rows_go_in_batches_of_the_size_that_is_set(conversion, settings):
     assert batches(conversion) == [4, 4, 2]
 
 
-def test_what_a_person_waits_for_goes_first(conversion, settings):
+def test_what_a_person_waits_for_goes_first(conversion, one_at_a_time, settings):
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 2}
     many(4)
     contact()

@@ -174,8 +174,11 @@ def test_what_was_not_asked_because_of_a_429_is_asked_when_the_gate_is_open(conv
         contact(f"{name}@x.example")
     conversion.fail("429", headers={"Retry-After": "1"})
     found = list(compare_many(Contact.objects.order_by("pk"), Run("default", 20), give_way=False))
-    assert [type(each.error) for each in found] == [RateLimited, type(None), type(None)]
-    assert [each.is_missing for each in found] == [False, True, True]
+    # Of those that were on their way, the first to arrive has it.
+    limited = [each for each in found if each.error]
+    assert [type(each.error) for each in limited] == [RateLimited]
+    assert sorted(each.is_missing for each in found) == [False, True, True]
+    assert not limited[0].is_missing
     assert len(conversion.calls) == 3
 
 
