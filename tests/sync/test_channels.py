@@ -121,7 +121,7 @@ def test_rows_go_in_batches_of_the_size_that_is_set(conversion, settings):
     settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "BATCH_SIZE": 4}
     many(10)
     push()
-    assert batches(conversion) == [4, 4, 2]
+    assert sorted(batches(conversion)) == [2, 4, 4]
 
 
 def test_what_a_person_waits_for_goes_first(conversion, one_at_a_time, settings):
@@ -695,7 +695,7 @@ def test_suspects_go_in_ever_smaller_batches(conversion):
     assert all(fresh(row).sync_status == Status.SYNCED for row in rows)
 
 
-def test_what_was_tried_before_does_not_fill_up_the_batch_of_a_person(conversion):
+def test_what_was_tried_before_does_not_fill_up_the_batch_of_a_person(conversion, one_at_a_time):
     many(3)
     Contact.unmarked.update(attempts=1)
     contact()
