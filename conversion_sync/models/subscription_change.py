@@ -22,6 +22,7 @@ from conversion_sync.models.fields import InstantField, KeyField, LineField, Tex
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.opt_outs import by_person, standing_opt_out
+from conversion_sync.models.prepared import finds_any
 from conversion_sync.models.priority import prioritize_contacts
 from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.state import PERSON, Status
@@ -245,14 +246,26 @@ class SubscriptionChange(SyncedModel):
         """
         limits: Sequence[int | None] = older_than or [None] * len(people)
         found = list[SubscriptionChange | None]()
-        matters = Q(status=OUT) | Q(sync_status=Status.SYNCED) | Q(override=True)
         for chunk in in_chunks(list(zip(people, limits, strict=True))):
             contacts, addresses = {p[0] for p, _ in chunk if p[0]}, {p[1] for p, _ in chunk}
             known = addresses | tokens(addresses).keys()
-            log = cls.objects.using(using).of(contacts, known).filter(unindexed(matters))
-            of_people = by_person(log)
+            # Most people have none.
+            if contacts and known and not finds_any(_log, using, contacts, known):
+                found += [None] * len(chunk)
+                continue
+            of_people = by_person(_log(using, contacts, known))
             found += [
                 standing_opt_out(of_people(contact, address), contact, address, limit)
                 for (contact, address), limit in chunk
             ]
         return found
+
+
+def _log(
+    using: str, contacts: Collection[int], addresses: Collection[str]
+) -> SubscriptionChangeQuerySet:
+    """What bears on whether these people have opted out."""
+    matters = Q(status=OUT) | Q(sync_status=Status.SYNCED) | Q(override=True)
+    return (
+        SubscriptionChange.objects.using(using).of(contacts, addresses).filter(unindexed(matters))
+    )

@@ -24,6 +24,7 @@ from conversion_sync.models import (
 from conversion_sync.models.among import among
 from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
+from conversion_sync.models.prepared import finds_any
 from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.readiness import waits_for
@@ -102,8 +103,21 @@ def _look_again(rows: SyncedQuerySet) -> None:
 def release_behind(model: type[SyncedModel], using: str, pks: Collection[int]) -> None:
     """Make due what waited for these rows, which were settled or taken away."""
     behind = _BEHIND.get(model)
-    if behind and pks:
+    if behind and pks and not (behind is _behind_contacts and _nothing_behind(using, pks)):
         release(*behind(using, pks))
+
+
+@retried
+def _nothing_behind(using: str, pks: Collection[int]) -> bool:
+    """Whether nothing was put off for these contacts: so it is of nearly every batch of them."""
+    return not finds_any(_put_off_behind_contacts, using, pks)
+
+
+def _put_off_behind_contacts(using: str, pks: Collection[int]) -> QuerySet[Any]:
+    first, *others = (
+        rows.put_off().order_by().values_list("pk") for rows in _behind_contacts(using, pks)
+    )
+    return first.union(*others, all=True)
 
 
 def _behind_contacts(using: str, pks: Collection[int]) -> Iterator[SyncedQuerySet]:
