@@ -397,12 +397,17 @@ class Clocks:
 
     def __init__(self) -> None:
         self.database, self.own = 1_800_000_000.0, 1000.0
+        #: Seconds that the database takes to answer, before it reads its clock and afterwards.
+        self.slow = (0.0, 0.0)
 
     def pass_time(self, seconds: float) -> None:
         self.database, self.own = self.database + seconds, self.own + seconds
 
     def now(self, using: str) -> datetime.datetime:
-        return datetime.datetime.fromtimestamp(self.database, datetime.UTC)
+        self.pass_time(self.slow[0])
+        read = datetime.datetime.fromtimestamp(self.database, datetime.UTC)
+        self.pass_time(self.slow[1])
+        return read
 
     def monotonic(self) -> float:
         return self.own
@@ -445,3 +450,18 @@ def test_a_clock_that_is_a_little_off_holds_nobody_up(gate, clocks):
         clocks.database += off
         assert take(gate).times[0] <= clocks.own + 0.11
     assert first.times[0] == pytest.approx(1000.0, abs=0.11)
+
+
+@pytest.mark.parametrize("slow", [(3.0, 0.0), (0.0, 3.0), (2.0, 2.0)])
+def test_a_database_that_answers_late_has_not_been_set(gate, clocks, slow):
+    for each in ((0.0, 0.0), slow, (0.0, 0.0), slow):
+        clocks.slow = each
+        assert take(gate).times[0] <= clocks.own + 0.11
+        clocks.pass_time(1.0)
+
+
+def test_nor_does_that_hide_that_it_was_set(gate, clocks):
+    clocks.slow = (0.3, 0.3)
+    take(gate)
+    clocks.database += 2.0
+    assert take(gate).times[0] >= clocks.own + 6.0

@@ -6,7 +6,7 @@ import datetime
 
 __all__ = ["SET_BY", "ClockWatch"]
 
-#: Seconds: clocks that part by less were read on a busy machine, or are being slewed.
+#: Seconds: clocks that part by less are being slewed.
 SET_BY = 0.5
 
 
@@ -18,18 +18,27 @@ class ClockWatch:
     """
 
     def __init__(self) -> None:
-        self._apart: float | None = None
+        #: By how many seconds the clocks are apart: at least, and at most.
+        self._apart: tuple[float, float] | None = None
         self._known_again_at = float("-inf")
 
-    def unknown_for(self, now: datetime.datetime, moment: float, longest: float) -> float:
+    def unknown_for(
+        self, now: datetime.datetime, asked: float, answered: float, longest: float
+    ) -> float:
         """Seconds for which slots may be used that the gate's row does not tell of; 0: none.
 
         Args:
             now: the time by the database's clock.
-            moment: the same, in seconds, by this process's monotonic clock.
+            asked: when it was asked for that, in seconds of this process's monotonic clock.
+            answered: when its answer was there. On a busy machine that may be seconds later.
             longest: seconds after which a slot that was out when the clock was set bears on none.
         """
-        before, self._apart = self._apart, now.timestamp() - moment
-        if before is not None and abs(self._apart - before) > SET_BY:
-            self._known_again_at = moment + longest
-        return max(0.0, self._known_again_at - moment)
+        before, self._apart = self._apart, (now.timestamp() - answered, now.timestamp() - asked)
+        if before is not None and _gap(before, self._apart) > SET_BY:
+            self._known_again_at = answered + longest
+        return max(0.0, self._known_again_at - answered)
+
+
+def _gap(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """What lies between two ranges; below 0 where they overlap."""
+    return max(one[0], other[0]) - min(one[1], other[1])

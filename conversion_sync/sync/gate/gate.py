@@ -65,13 +65,14 @@ class Gate:
         """
         with short_transaction(self.using):
             row = ApiGate.load(self.using, lock=True)
+            asked = time.monotonic()
             now, moment = db_now(self.using), time.monotonic()
             self._is_clear = not (row.faults or row.limits or row.blocked_until)
             if refusal := _refusal(row, now):
                 return refusal
             pace = _pace(row, now)
             recent, earliest = self._recent(row, pace, now, unused)
-            unknown = self._watch.unknown_for(now, moment, MOST_AHEAD + pace.span)
+            unknown = self._watch.unknown_for(now, asked, moment, MOST_AHEAD + pace.span)
             earliest = max(earliest, now.timestamp() + max(ahead, unknown))
             slots = [pace.add(recent, earliest, width) for _ in range(count)]
             wait = slots[0] - now.timestamp()
