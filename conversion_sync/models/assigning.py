@@ -9,6 +9,9 @@ from conversion_sync.models.synced import Proof
 
 __all__ = ["AssigningRecord"]
 
+#: The attribute in which an instance keeps the subscription that it was saved with.
+_ENTERED = "_subscription_status_entered"
+
 
 class AssigningRecord(Record):
     """A record whose ``subscription_status``, an ``AssignedField``, is written where assigned.
@@ -29,10 +32,17 @@ class AssigningRecord(Record):
         return row
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        """As Django's; loading a column is not assigning it."""
+        """As Django's; loading a column is not assigning it.
+
+        A copy whose primary key was taken away has no row yet: it has what was assigned last.
+        """
+        fields: Any = kwargs.get("fields", args[1] if len(args) > 1 else None)
+        is_alone = fields is not None and [*fields] == ["subscription_status"]
+        if is_alone and self.pk is None and _ENTERED in self.__dict__:
+            self.subscription_status = self.__dict__[_ENTERED]
+            return
         assigned = self.__dict__.get("_subscription_status_assigned")
         super().refresh_from_db(*args, **kwargs)
-        fields = kwargs.get("fields", args[1] if len(args) > 1 else None)
         if fields is None or "subscription_status" in fields:
             assigned = None
         self.__dict__["_subscription_status_assigned"] = assigned
@@ -72,8 +82,13 @@ class AssigningRecord(Record):
         if fields is None or "subscription_status" in fields:
             if self.__dict__.get("_subscription_status_assigned"):
                 # Read when it is next asked for.
-                del self.__dict__["subscription_status"]
+                self.__dict__[_ENTERED] = self.__dict__.pop("subscription_status")
             self.keep_subscription()
+
+    def _begin(self, priority: int, due_at: Any) -> None:
+        super()._begin(priority, due_at)
+        # A copy has it in memory from now on.
+        _ = self.subscription_status
 
     def _create_usually(self, using: str, force_insert: Any) -> bool:
         is_done = not self.subscription_status and super()._create_usually(using, force_insert)
