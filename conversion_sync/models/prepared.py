@@ -1,4 +1,4 @@
-"""A question whose statement is built once a process, and asked with other values each time.
+"""Statements that are built once a process, and run with other values each time.
 
 Django takes longer to build a statement than a database to run it. What each batch of a drain asks,
 and nearly always finds nothing, is asked so.
@@ -11,10 +11,9 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from django.db import connections
 from django.db.models import QuerySet
 
-__all__ = ["finds_any"]
+__all__ = ["prepared"]
 
 #: Statements that are kept: one for each number of values that is asked for together.
 KEPT = 512
@@ -27,22 +26,20 @@ class _Place:
         self.index = index
 
 
-def finds_any(question: Callable[..., QuerySet[Any]], using: str, *values: Collection[Any]) -> bool:
-    """Whether the rows that a question is about are there.
+def prepared(
+    question: Callable[..., QuerySet[Any]], using: str, *values: Collection[Any]
+) -> tuple[str, list[Any]]:
+    """The statement of a question about these values, and its parameters.
 
     Args:
         question: a function of a module. From an alias and as many collections of values as are
             given it makes a queryset; it passes them on to ``among``, and looks at none of them.
         using: the alias.
-        values: none of them empty.
+        values: not all of them empty.
     """
     sql, parameters = _statement(question, using, *map(len, values))
     given = list(chain.from_iterable(values))
-    with connections[using].cursor() as cursor:
-        cursor.execute(
-            sql, [given[each.index] if isinstance(each, _Place) else each for each in parameters]
-        )
-        return cursor.fetchone() is not None
+    return sql, [given[each.index] if isinstance(each, _Place) else each for each in parameters]
 
 
 @lru_cache(maxsize=KEPT)
@@ -51,5 +48,5 @@ def _statement(
 ) -> tuple[str, Sequence[Any]]:
     places = iter(range(sum(counts)))
     values = [[_Place(next(places)) for _ in range(count)] for count in counts]
-    sql, parameters = question(using, *values)[:1].query.get_compiler(using).as_sql()
+    sql, parameters = question(using, *values).query.get_compiler(using).as_sql()
     return sql, list(parameters)

@@ -22,7 +22,7 @@ from conversion_sync.models.fields import InstantField, KeyField, LineField, Tex
 from conversion_sync.models.locking import locking
 from conversion_sync.models.messages import Message, stored
 from conversion_sync.models.opt_outs import by_person, standing_opt_out
-from conversion_sync.models.prepared import finds_any
+from conversion_sync.models.prepared import prepared
 from conversion_sync.models.priority import prioritize_contacts
 from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.state import PERSON, Status
@@ -249,11 +249,8 @@ class SubscriptionChange(SyncedModel):
         for chunk in in_chunks(list(zip(people, limits, strict=True))):
             contacts, addresses = {p[0] for p, _ in chunk if p[0]}, {p[1] for p, _ in chunk}
             known = addresses | tokens(addresses).keys()
-            # Most people have none.
-            if contacts and known and not finds_any(_log, using, contacts, known):
-                found += [None] * len(chunk)
-                continue
-            of_people = by_person(_log(using, contacts, known))
+            log = cls.objects.using(using).raw(*prepared(_log, using, contacts, known))
+            of_people = by_person(log)
             found += [
                 standing_opt_out(of_people(contact, address), contact, address, limit)
                 for (contact, address), limit in chunk

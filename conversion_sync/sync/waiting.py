@@ -8,9 +8,11 @@ after a lease or, where many wait, so that they are looked at rarely, after some
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
+from django.db import connections
 from django.db.models import Q, QuerySet, Value
 
 from conversion_sync.conf import conf
@@ -24,7 +26,7 @@ from conversion_sync.models import (
 from conversion_sync.models.among import among
 from conversion_sync.models.clock import DbNow, db_now
 from conversion_sync.models.locking import locking
-from conversion_sync.models.prepared import finds_any
+from conversion_sync.models.prepared import prepared
 from conversion_sync.models.querysets import SyncedQuerySet
 from conversion_sync.models.unindexed import unindexed
 from conversion_sync.sync.readiness import waits_for
@@ -73,24 +75,32 @@ def _wait_of(count: int) -> datetime.timedelta:
 
 def release(*waiting: SyncedQuerySet) -> None:
     """Make due those of the rows that were put off. Who holds one of them is not waited for."""
-    for rows, pks in zip(waiting, _put_off_of(waiting), strict=True):
-        if pks:
-            _look_again(rows.model.objects.using(rows.db).filter(pk__in=pks))
+    if waiting:
+        _release(waiting, _found(waiting))
+
+
+def _release(waiting: Sequence[SyncedQuerySet], found: Iterable[tuple[int, int]]) -> None:
+    """Make due the rows that were found: the places of their querysets, and their primary keys."""
+    pks = defaultdict[int, list[int]](list)
+    for place, pk in found:
+        pks[place].append(pk)
+    for place, these in pks.items():
+        rows = waiting[place]
+        _look_again(rows.model.objects.using(rows.db).filter(pk__in=these))
 
 
 @retried
-def _put_off_of(waiting: Sequence[SyncedQuerySet]) -> list[list[int]]:
-    """The primary keys of those of the rows that were put off, for each of the querysets."""
-    found: list[list[int]] = [[] for _ in waiting]
-    parts = [
+def _found(waiting: Sequence[SyncedQuerySet]) -> list[tuple[int, int]]:
+    return list(_put_off_of(waiting))
+
+
+def _put_off_of(waiting: Sequence[SyncedQuerySet]) -> QuerySet[Any, Any]:
+    """The places and the primary keys of those of the rows that were put off."""
+    parts: list[QuerySet[Any, Any]] = [
         rows.put_off().order_by().annotate(place=Value(place)).values_list("place", "pk")
         for place, rows in enumerate(waiting)
     ]
-    if parts:
-        rows = parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]
-        for place, pk in rows:
-            found[place].append(pk)
-    return found
+    return parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]
 
 
 @retried
@@ -102,22 +112,22 @@ def _look_again(rows: SyncedQuerySet) -> None:
 
 def release_behind(model: type[SyncedModel], using: str, pks: Collection[int]) -> None:
     """Make due what waited for these rows, which were settled or taken away."""
-    behind = _BEHIND.get(model)
-    if behind and pks and not (behind is _behind_contacts and _nothing_behind(using, pks)):
+    if pks and model is Contact:
+        # So it is after each batch, and there is hardly ever anything.
+        _release([*_behind_contacts(using, pks)], _found_behind_contacts(using, pks))
+    elif pks and (behind := _BEHIND.get(model)):
         release(*behind(using, pks))
 
 
 @retried
-def _nothing_behind(using: str, pks: Collection[int]) -> bool:
-    """Whether nothing was put off for these contacts: so it is of nearly every batch of them."""
-    return not finds_any(_put_off_behind_contacts, using, pks)
+def _found_behind_contacts(using: str, pks: Collection[int]) -> list[tuple[int, int]]:
+    with connections[using].cursor() as cursor:
+        cursor.execute(*prepared(_put_off_behind_contacts, using, pks))
+        return cast("list[tuple[int, int]]", cursor.fetchall())
 
 
 def _put_off_behind_contacts(using: str, pks: Collection[int]) -> QuerySet[Any]:
-    first, *others = (
-        rows.put_off().order_by().values_list("pk") for rows in _behind_contacts(using, pks)
-    )
-    return first.union(*others, all=True)
+    return _put_off_of([*_behind_contacts(using, pks)])
 
 
 def _behind_contacts(using: str, pks: Collection[int]) -> Iterator[SyncedQuerySet]:
@@ -137,7 +147,6 @@ def _behind_deletions(using: str, pks: Collection[int]) -> Iterator[SyncedQueryS
 
 
 _BEHIND: Mapping[type[SyncedModel], Callable[[str, Collection[int]], Iterator[SyncedQuerySet]]] = {
-    Contact: _behind_contacts,
     SubscriptionChange: _behind_changes,
     Deletion: _behind_deletions,
 }
