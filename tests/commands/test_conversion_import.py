@@ -549,6 +549,25 @@ def test_an_import_that_is_stopped_says_where(import_csv, monkeypatch):
         import_csv("contacts", "email\na@x.example\n")
 
 
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [({}, "What was read up to there"), ({"strict": True}, "Nothing"), ({"dry_run": True}, "Nothing")],
+)
+def test_an_import_that_is_stopped_in_the_middle_says_at_which_line(
+    import_csv, monkeypatch, options, kept
+):
+    whole = importer_module.Importer.outcomes
+
+    def stop(self):
+        yield from whole(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importer_module.Importer, "outcomes", stop)
+    with pytest.raises(CommandError, match=rf"Stopped at line 3\. {kept} went in"):
+        import_csv("contacts", "email\na@x.example\nb@x.example\n", **options)
+    assert Contact.objects.count() == (0 if kept == "Nothing" else 2)
+
+
 # Bad files
 
 

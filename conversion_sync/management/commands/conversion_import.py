@@ -120,6 +120,8 @@ class Command(DatabaseCommand):
     def _run(
         self, importer: Importer, rejected: RejectedLines | None, options: dict[str, Any]
     ) -> Report:
+        # The bar does not count where it is not shown.
+        line = 0
         with tqdm(
             total=importer.total,
             desc=options["kind"].capitalize(),
@@ -128,6 +130,8 @@ class Command(DatabaseCommand):
         ) as bar:
 
             def heard(outcome: Outcome) -> None:
+                nonlocal line
+                line = max(line, outcome.number)
                 bar.update(max(0, outcome.number - bar.n))
                 if rejected and outcome.result is Result.BAD:
                     rejected.add(outcome)
@@ -138,8 +142,9 @@ class Command(DatabaseCommand):
             try:
                 return importer.run(heard, strict=options["strict"])
             except KeyboardInterrupt:
-                kept = "Nothing" if options["strict"] else "What was read up to there"
-                raise CommandError(f"Stopped at line {bar.n}. {kept} went in.") from None
+                nothing = options["strict"] or options["dry_run"]
+                kept = "Nothing" if nothing else "What was read up to there"
+                raise CommandError(f"Stopped at line {line}. {kept} went in.") from None
             finally:
                 bar.update(max(0, importer.total - bar.n))
 
