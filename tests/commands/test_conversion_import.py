@@ -551,7 +551,11 @@ def test_an_import_that_is_stopped_says_where(import_csv, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "kept"),
-    [({}, "What was read up to there"), ({"strict": True}, "Nothing"), ({"dry_run": True}, "Nothing")],
+    [
+        ({}, "What was read up to there"),
+        ({"strict": True}, "Nothing"),
+        ({"dry_run": True}, "Nothing"),
+    ],
 )
 def test_an_import_that_is_stopped_in_the_middle_says_at_which_line(
     import_csv, monkeypatch, options, kept

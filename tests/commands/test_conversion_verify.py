@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import threading
+import time
 import uuid
 from typing import Any
 
@@ -250,3 +254,26 @@ def test_no_opt_out_is_lifted_whatever_differs(pushed):
     push()
     assert pushed.contacts[ANN]["subscriptionStatus"] == "UNSUBSCRIBED"
     assert Contact.objects.get(email=ANN).subscription_status == "UNSUBSCRIBED"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_found_until_it_is_stopped_is_entered(pushed, settings, number):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CONCURRENCY": 1}
+    pushed.set_status(ANN, "UNSUBSCRIBED")
+    pushed.set_status(BOB, "UNSUBSCRIBED")
+    pushed.before(lambda _: os.kill(os.getpid(), number), method="GET", path="by-email")
+    with pytest.raises(CommandError, match="Stopped") as stopped:
+        run("contacts")
+    assert stopped.value.returncode == 130
+    assert [change.address for change in SubscriptionChange.objects.all()] == [ANN]
+
+
+def test_it_is_stopped_while_it_waits_for_the_gate(pushed, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "CONCURRENCY": 1}
+    pushed.fail("status", status=429, headers={"Retry-After": "100"}, count=None)
+    timer = threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGTERM])
+    timer.start()
+    begun = time.monotonic()
+    with pytest.raises(CommandError, match="Stopped"):
+        run("contacts")
+    assert time.monotonic() - begun < 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from conversion_sync.arguments import whole
 from conversion_sync.conf import conf
 from conversion_sync.management.asking import add_database
 from conversion_sync.management.migrated import DatabaseCommand
+from conversion_sync.management.stopping import on_signal
 from conversion_sync.models import Contact, SubscriptionChange
 from conversion_sync.models.announcement import announce
 from conversion_sync.models.attribution import in_bulk
@@ -44,7 +46,7 @@ class Command(DatabaseCommand):
         "Compares all contacts with the consent log, then asks Conversion for the records of the "
         "rows, a few a second, and reports what differs. An opt-out that one of the three does not "
         "know of is entered (--dry-run: only reported); none is lifted. Yields to what people wait "
-        "for. Exit status 1: something differs, or was mended."
+        "for. Exit status 1: something differs, or was mended; 130: it was stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -66,11 +68,14 @@ class Command(DatabaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         counts = Counter[str]()
         self._disagreeing, self._one_sided = list[int](), list[Comparison]()
+        self._stopped = threading.Event()
         try:
-            if options["kind"] != "companies":
-                self._compare_log(counts, options)
-            if not options["local"]:
-                self._compare_remote(counts, options)
+            # A comparison takes hours: what it has found until it is stopped is kept.
+            with on_signal(self._stopped.set):
+                if options["kind"] != "companies":
+                    self._compare_log(counts, options)
+                if not (options["local"] or self._stopped.is_set()):
+                    self._compare_remote(counts, options)
         finally:
             # Not before: comparing yields to what people wait for, and would wait for itself.
             if not options["dry_run"]:
@@ -79,6 +84,8 @@ class Command(DatabaseCommand):
         if options["local"] and options["kind"] != "companies":
             summary = summary or "contacts and consent log agree"
         self.stderr.write(f"Compared: {summary or 'no rows'}.")
+        if self._stopped.is_set():
+            raise CommandError("Stopped: the next one begins anew.", returncode=130)
         if set(counts) - {THE_SAME, "could not be asked for"}:
             sys.exit(1)
 
@@ -96,6 +103,8 @@ class Command(DatabaseCommand):
 
     def _compare_log(self, counts: Counter[str], options: dict[str, Any]) -> None:
         for each in disagreements(options["database"]):
+            if self._stopped.is_set():
+                return
             counts["not as the consent log"] += 1
             self._disagreeing.append(each.pk)
             said = {"kind": "contact", "key": each.key, "consent": each.fault}
@@ -106,6 +115,8 @@ class Command(DatabaseCommand):
         if not conf.can_send:
             raise CommandError("CONVERSION_SYNC has no API_KEY, or is not ENABLED: nobody to ask.")
         for kind in [options["kind"]] if options["kind"] else RECORDS:
+            if self._stopped.is_set():
+                return
             for comparison in self._compared(kind, options):
                 self._report(comparison, counts, options)
 
@@ -118,10 +129,13 @@ class Command(DatabaseCommand):
         left = _sampled(related, sample) if sample else _in_order(related)
         try:
             with bar:
-                for comparison in compare_many(left, Run(using, float("inf"))):
+                run = Run(using, float("inf"), stop=self._stopped.is_set)
+                for comparison in compare_many(left, run):
                     bar.update(1)
                     yield comparison
         except NoSlot as no_slot:
+            if self._stopped.is_set():
+                return
             raise CommandError(
                 "The gate is closed or paused; see `manage.py conversion_status`."
             ) from no_slot

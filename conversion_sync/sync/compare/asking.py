@@ -19,6 +19,9 @@ from conversion_sync.sync.run import Run
 
 __all__ = ["compare_many", "comparisons"]
 
+#: Seconds between two looks at whether somebody stops what waits for the gate.
+LOOK = 0.5
+
 
 def comparisons(rows: Sequence[Record]) -> Delivery[list[Comparison]]:
     """Ask for the remote records of these rows, at once, and compare.
@@ -53,7 +56,7 @@ def compare_many(
         give_way: ask nothing while a row that a person waits for is ready.
 
     Raises:
-        NoSlot: the gate stays shut for longer than the run has time.
+        NoSlot: the gate stays shut for longer than the run has time, or until it is stopped.
     """
     left = iter(rows)
     while not run.is_over() and (few := list(islice(left, max(1, conf.concurrency)))):
@@ -70,7 +73,11 @@ def _when_open(run: Run, rows: Sequence[Record]) -> list[Comparison]:
         except NoSlot as no_slot:
             if no_slot.wait is None or no_slot.wait > run.time_left():
                 raise
-            time.sleep(no_slot.wait)
+            end = time.monotonic() + no_slot.wait
+            while (pause := end - time.monotonic()) > 0:
+                if run.stop():
+                    raise
+                time.sleep(min(pause, LOOK))
     return found
 
 
