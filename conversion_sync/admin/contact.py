@@ -47,7 +47,7 @@ class ContactAdmin(RecordAdmin):
     readonly_fields = ("wish",)
     edit_fieldsets = (
         (None, {"fields": (PERSON[0], "confirmed_key", *PERSON[1:])}),
-        (_("Consent"), {"fields": ("subscription_status", "wish", "reason")}),
+        (_("Consent"), {"fields": ("subscription_status", "wish", "reason", "told_opt_out")}),
         (_("Variables"), {"fields": ("custom_variables", "external_contact")}),
     )
     view_fieldsets = (
@@ -119,7 +119,7 @@ class ContactAdmin(RecordAdmin):
         if obj is None or not contacts.held_wish(obj):
             fieldsets = _without(fieldsets, "wish")
         may = self.has_set_subscription_permission(request)
-        return fieldsets if may else _without(fieldsets, "reason")
+        return fieldsets if may else _without(fieldsets, "reason", "told_opt_out")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
@@ -178,8 +178,8 @@ def _engagements(contacts: QuerySet[Contact]) -> QuerySet[Engagement]:
     return Engagement.objects.filter(contact__in=contacts).order_by("-pk")
 
 
-def _without(fieldsets: Any, name: str) -> Any:
+def _without(fieldsets: Any, *names: str) -> Any:
     return [
-        (title, options | {"fields": tuple(field for field in options["fields"] if field != name)})
+        (title, options | {"fields": tuple(f for f in options["fields"] if f not in names)})
         for title, options in fieldsets
     ]

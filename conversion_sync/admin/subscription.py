@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -31,7 +31,7 @@ __all__ = ["SubscriptionChangeAdmin"]
 
 
 class OverrideForm(forms.Form):
-    """Why an opt-out is lifted."""
+    """Why an opt-out is lifted, and which: the newest that the page has told of."""
 
     reason = forms.CharField(
         label=_("reason"),
@@ -39,11 +39,37 @@ class OverrideForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "vTextField"}),
         help_text=_("How and when the person asked to be subscribed again, for the consent log."),
     )
+    told = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, standing: str) -> None:
+        super().__init__(data, initial={"told": standing})
+        self._standing = standing
+
+    def clean(self) -> dict[str, Any]:
+        """Ask once more where the person has opted out again since the page was shown."""
+        posted: Any = self.data
+        data = posted.copy()
+        if (told := self.cleaned_data.get("told")) and told != self._standing:
+            words = _(
+                "This person has opted out again meanwhile. To subscribe this person anyway, "
+                "press the button again."
+            )
+            self.add_error(None, ValidationError(words, code="told"))
+        data["told"] = self._standing
+        self.data = data
+        return self.cleaned_data
 
 
 def _may_override(request: HttpRequest) -> bool:
     user: Any = request.user
     return bool(user.has_perm("conversion_sync.override_consent"))
+
+
+def _standing(row: SubscriptionChange) -> str:
+    """The opt-out that blocks this change, as a page notes it."""
+    people = [(row.contact_id, row.address)]
+    (found,) = SubscriptionChange.standing_opt_outs(database(), people)
+    return "" if found is None else str(found.pk)
 
 
 def _is_blocked(row: Any) -> bool:
@@ -83,7 +109,7 @@ def _answer(modeladmin: RowAdmin, request: HttpRequest, row: SubscriptionChange)
     if not _is_blocked(row):
         modeladmin.message_user(request, _("No opt-out blocks this change."), messages.WARNING)
         return HttpResponseRedirect(back)
-    form = OverrideForm(request.POST if request.method == "POST" else None)
+    form = OverrideForm(request.POST if request.method == "POST" else None, _standing(row))
     if request.method == "POST" and form.is_valid():
         with modeladmin.on_behalf_of(request, reason=form.cleaned_data["reason"], override=True):
             entered = _override(row)

@@ -15,7 +15,7 @@ from conversion_sync.models import Company, Contact, Engagement
 BASE = "/admin/conversion_sync"
 
 
-class _Form(HTMLParser):
+class Form(HTMLParser):
     """What a browser would send of the form with this id, left as it was shown."""
 
     def __init__(self, id: str) -> None:
@@ -67,7 +67,7 @@ def form_of() -> Callable[..., dict[str, str]]:
     def read(client: Client, url: str) -> dict[str, str]:
         answer = client.get(url)
         assert answer.status_code == 200, answer
-        parser = _Form(f"{url.removeprefix(BASE).split('/')[1]}_form")
+        parser = Form(f"{url.removeprefix(BASE).split('/')[1]}_form")
         parser.feed(answer.content.decode())
         assert parser.data, "no form on the page"
         return parser.data

@@ -1,6 +1,7 @@
 """Contacts: form, consent, and two people at once."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 
@@ -14,7 +15,7 @@ from conversion_sync.models import (
 )
 from conversion_sync.status.verdict import Tone, Verdict
 from conversion_sync.templatetags import conversion_verdict
-from tests.admin.conftest import BASE, state
+from tests.admin.conftest import BASE, Form, state
 
 ADD = f"{BASE}/contact/add/"
 ALL = (
@@ -35,6 +36,13 @@ def page(contact):
 def errors(answer):
     assert answer.status_code == 200, "it was saved"
     return dict(answer.context["adminform"].form.errors.items())
+
+
+def in_answer(answer):
+    """What the form of this answer would send, untouched."""
+    form = Form("contact_form")
+    form.feed(answer.content.decode())
+    return form.data
 
 
 def save(client, url, data, **changes):
@@ -191,6 +199,38 @@ class TestConsent:
             *("SUBSCRIBED", True, "signed form"),
             "sam",
         )
+
+    def test_an_opt_out_that_the_page_has_not_told_of_is_told_first(self, staff, form_of, contact):
+        client = staff(*ALL, "override_consent")
+        data = form_of(client, page(contact))
+        self.opt_out(contact)
+        changes = {"subscription_status": "SUBSCRIBED", "reason": "met at the fair"}
+        answer = save(client, page(contact), data, **changes)
+        assert "opted out on" in errors(answer)["subscription_status"][0]
+        assert Contact.objects.get().subscription_status == "UNSUBSCRIBED"
+        again = in_answer(answer) | changes
+        SubscriptionChange.objects.create(
+            contact=contact, address=contact.key, status="UNSUBSCRIBED"
+        )
+        answer = save(client, page(contact), again)
+        assert "save again" in errors(answer)["subscription_status"][0]
+        assert save(client, page(contact), in_answer(answer) | changes).status_code == 302
+        assert SubscriptionChange.objects.latest("pk").override
+        assert "told" not in LogEntry.objects.latest("pk").get_change_message().lower()
+
+    def test_an_opt_out_of_an_address_is_told_before_it_is_lifted(self, staff, form_of, contact):
+        self.opt_out(contact)
+        Contact.objects.all().delete()
+        client = staff(*ALL, "override_consent")
+        changes = {
+            "subscription_status": "SUBSCRIBED",
+            "reason": "new here",
+            "email": contact.email,
+        }
+        answer = save(client, ADD, form_of(client, ADD), **changes)
+        assert "save again" in errors(answer)["subscription_status"][0]
+        assert save(client, ADD, in_answer(answer) | changes).status_code == 302
+        assert SubscriptionChange.objects.latest("pk").override
 
     def test_an_override_is_for_an_opt_out_alone(self, staff, form_of, contact):
         client = staff(*ALL, "override_consent")

@@ -1,5 +1,7 @@
 """Subscribing somebody who had opted out: knowingly, with a reason and the permission."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -50,6 +52,23 @@ def test_with_a_reason_it_arrives(staff, blocked, conversion):
     again = client.post(url(blocked), {"reason": "x"}, follow=True).content.decode()
     assert "No opt-out blocks this change" in again
     assert SubscriptionChange.objects.filter(override=True).count() == 1
+
+
+def test_an_opt_out_that_came_after_the_page_is_told_first(staff, blocked):
+    client = staff(*RIGHTS)
+
+    def told(answer):
+        return re.search(r'name="told" value="([0-9]+)"', answer.content.decode())[1]
+
+    given = {"reason": "Asked by phone", "told": told(client.get(url(blocked)))}
+    SubscriptionChange.objects.create(
+        contact_id=blocked.contact_id, address=blocked.address, status="UNSUBSCRIBED"
+    )
+    answer = client.post(url(blocked), given)
+    assert "opted out again meanwhile" in answer.content.decode()
+    assert not SubscriptionChange.objects.filter(override=True).exists()
+    assert client.post(url(blocked), given | {"told": told(answer)}).status_code == 302
+    assert SubscriptionChange.objects.filter(override=True).exists()
 
 
 def test_not_without_the_permission(staff, blocked):

@@ -12,7 +12,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from conversion_sync.models import Subscription
 from conversion_sync.status.numbers import grouped
-from conversion_sync.sync.consent.opted_out import by_subscription, opted_out_by_subscription
+from conversion_sync.sync.consent.opted_out import (
+    by_subscription,
+    newest_change,
+    opted_out_by_subscription,
+)
 
 __all__ = ["BulkForm", "CompareForm", "SubscriptionForm"]
 
@@ -65,8 +69,13 @@ class SubscriptionForm(BulkForm):
         ),
     )
 
+    #: How far the consent log went when the page was shown.
+    seen = forms.IntegerField(label="", required=False, min_value=0, widget=forms.HiddenInput)
+
     def __init__(self, data: Any, *, rows: Any, user: Any) -> None:
         super().__init__(data, rows=rows, user=user)
+        self._newest = newest_change(rows.db)
+        self.fields["seen"].initial = self._newest
         counts, opt_outs = by_subscription(rows), opted_out_by_subscription(rows)
         status: Any = self.fields["status"]
         status.choices = [
@@ -75,6 +84,23 @@ class SubscriptionForm(BulkForm):
         ]
         if not self._may_override(user) or not opt_outs:
             del self.fields["override"]
+
+    def clean(self) -> dict[str, Any]:
+        """As Django's; where it asks again, it does so with what is shown then."""
+        if self.errors:
+            posted: Any = self.data
+            data = posted.copy()
+            data["seen"] = self._newest
+            self.data = data
+        return self.cleaned_data
+
+    def arguments(self) -> dict[str, Any]:
+        """As the base; whoever opts out after the page was shown is not among those lifted."""
+        given = super().arguments()
+        seen = given.pop("seen")
+        if given.get("override"):
+            given["seen"] = self._newest if seen is None else seen
+        return given
 
     @staticmethod
     def _may_override(user: Any) -> bool:

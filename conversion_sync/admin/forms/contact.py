@@ -17,6 +17,13 @@ from conversion_sync.status import times
 __all__ = ["ContactForm"]
 
 
+class _Note(forms.CharField):
+    """What a page notes for itself: nothing that a person changes."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
 class ContactForm(RecordForm):
     """Knows who fills it in (``user``), and what the consent log says of the contact."""
 
@@ -37,12 +44,22 @@ class ContactForm(RecordForm):
         help_text=gettext_lazy("Why the subscription changes, for the consent log."),
     )
 
+    #: The newest opt-out that the page has told of; see `_has_been_told`.
+    told_opt_out = _Note(label="", required=False, widget=forms.HiddenInput)
+
     class Meta:
         model = Contact
         fields = "__all__"
 
     #: Whether this save lifts an opt-out, knowingly and with a reason.
     overrides = False
+
+    #: The opt-out that stands, as a page notes it.
+    _standing = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["told_opt_out"].show_hidden_initial = False
 
     @property
     def changes_subscription(self) -> bool:
@@ -90,8 +107,34 @@ class ContactForm(RecordForm):
                     code="reason",
                 ),
             )
+        elif not self._has_been_told():
+            self.add_error(
+                "subscription_status",
+                ValidationError(
+                    _("%(opted_out)s To subscribe this person anyway, save again.")
+                    % {"opted_out": opted_out},
+                    code="told",
+                ),
+            )
         else:
             self.overrides = True
+        self._tell()
+
+    def _has_been_told(self) -> bool:
+        """Whether the page has said that the person opted out, before the reason was given for it.
+
+        Somebody may opt out while the form is open, and a new contact may have done so long ago.
+        """
+        shown = self.data.get(self.add_initial_prefix("subscription_status"))
+        told = self.cleaned_data.get("told_opt_out")
+        return told == self._standing if told else shown == Subscription.UNSUBSCRIBED
+
+    def _tell(self) -> None:
+        """Note in the page which opt-out it tells of."""
+        posted: Any = self.data
+        data = posted.copy()
+        data[self.add_prefix("told_opt_out")] = self._standing
+        self.data = data
 
     def _opted_out(self) -> str:
         """Say that an opt-out stands; blank if none does."""
@@ -100,6 +143,7 @@ class ContactForm(RecordForm):
         using = router.db_for_write(Contact, instance=contact)
         people = [(contact.pk, key)]
         (standing,) = SubscriptionChange.standing_opt_outs(using, people)
+        self._standing = "column" if standing is None else str(standing.pk)
         if standing is not None:
             return _("This person opted out on %(date)s.") % {
                 "date": times.exact(standing.created_at)

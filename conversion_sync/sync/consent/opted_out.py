@@ -9,7 +9,14 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from conversion_sync.models import Status, Subscription, SubscriptionChange
 
-__all__ = ["by_subscription", "opted_out", "opted_out_by_subscription", "stands"]
+__all__ = [
+    "by_subscription",
+    "newest_change",
+    "opted_out",
+    "opted_out_by_subscription",
+    "opted_out_since",
+    "stands",
+]
 
 _UNSUBSCRIBED = Q(subscription_status=Subscription.UNSUBSCRIBED)
 
@@ -21,6 +28,18 @@ def opted_out(using: str) -> Q:
     """
     own, of_address = stands(using)
     return _UNSUBSCRIBED | own | of_address
+
+
+def opted_out_since(using: str, seen: int) -> Q:
+    """Contacts of whom an opt-out stands in the log that is newer than this primary key."""
+    own, of_address = stands(using, Q(pk__gt=seen))
+    return own | of_address
+
+
+def newest_change(using: str) -> int:
+    """The primary key of the newest change in the log; 0 where there is none."""
+    newest = SubscriptionChange.unmarked.using(using).order_by("-pk")
+    return newest.values_list("pk", flat=True).first() or 0
 
 
 def by_subscription(contacts: Any) -> Counter[str]:
@@ -43,15 +62,19 @@ def opted_out_by_subscription(contacts: Any) -> Counter[str]:
     )
 
 
-def stands(using: str) -> tuple[Q, Q]:
-    """Contacts of whom an opt-out of their own stands, and of whose address another's does."""
+def stands(using: str, which: Q | None = None) -> tuple[Q, Q]:
+    """Contacts of whom an opt-out of their own stands, and of whose address another's does.
+
+    Args:
+        which: only opt-outs of which this is so.
+    """
     log = SubscriptionChange.unmarked.using(using)
     lifts = log.exclude(status=Subscription.UNSUBSCRIBED).filter(
         Q(sync_status=Status.SYNCED)
         | Q(override=True, sync_status__in=(Status.PENDING, Status.SENDING)),
         pk__gt=OuterRef("pk"),
     )
-    opt_outs = log.filter(status=Subscription.UNSUBSCRIBED)
+    opt_outs = log.filter(which or Q(), status=Subscription.UNSUBSCRIBED)
     own = opt_outs.filter(
         ~Exists(lifts.filter(contact=OuterRef("contact"))), contact=OuterRef("pk")
     )

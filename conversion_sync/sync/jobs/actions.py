@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from conversion_sync.models import BulkJob, Status, Subscription
 from conversion_sync.models.record import Record
-from conversion_sync.sync.consent.opted_out import opted_out
+from conversion_sync.sync.consent.opted_out import opted_out, opted_out_since
 
 __all__ = ["Action", "act", "concerns"]
 
@@ -43,8 +43,12 @@ def act(action: BulkJob.Action, rows: Any, arguments: Mapping[str, Any]) -> int:
 def _set_subscription(rows: Any, arguments: Mapping[str, Any]) -> int:
     status = Subscription(arguments["status"])
     rows = rows.exclude(subscription_status=status)
-    if status != Subscription.UNSUBSCRIBED and not arguments.get("override"):
-        rows = rows.exclude(opted_out(rows.db))
+    if status != Subscription.UNSUBSCRIBED:
+        if not arguments.get("override"):
+            rows = rows.exclude(opted_out(rows.db))
+        elif (seen := arguments.get("seen")) is not None:
+            # Whoever lifted opt-outs did not know of these.
+            rows = rows.exclude(opted_out_since(rows.db, seen))
     return int(rows.update(subscription_status=status))
 
 

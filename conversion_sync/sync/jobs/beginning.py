@@ -31,8 +31,9 @@ def start(
 
     Args:
         where: conditions, applied one after the other; none: all rows.
-        arguments: of the action: ``status``, ``reason`` and ``override`` of a subscription,
-            ``push`` of a comparison.
+        arguments: of the action: ``status``, ``reason`` and ``override`` of a subscription, and
+            the newest change in the log (``seen``) of which whoever overrides knows; ``push`` of
+            a comparison.
 
     Raises:
         Unsayable: a condition that can't be kept for later.

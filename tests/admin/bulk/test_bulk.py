@@ -366,6 +366,44 @@ def test_opt_outs_are_lifted_in_the_background_where_somebody_says_so(
     assert found == {"SUBSCRIBED"}
 
 
+def seen(page):
+    """How far the consent log went, as the page notes it."""
+    return re.search(r'name="seen" value="([0-9]+)"', page.content.decode())[1]
+
+
+@pytest.mark.parametrize("most", [500, 2])
+def test_who_opts_out_once_the_page_is_shown_stays_so(staff, people, monkeypatch, most):
+    monkeypatch.setattr(perform, "AT_ONCE", most)
+    client = staff(*CONTACTS, "override_consent")
+    shown = seen(act(client, "set_subscription"))
+    Contact.objects.filter(email="blank@x.example").update(subscription_status="UNSUBSCRIBED")
+    ticked = consent("SUBSCRIBED", override="on", seen=shown)
+    answer = confirm(client, "set_subscription", **ticked)
+    push()
+    assert statuses() == dict.fromkeys(people, "SUBSCRIBED") | {"blank": "UNSUBSCRIBED"}
+    assert "1 contact has opted out, and was left so." in said(client, answer)
+
+
+def test_who_opts_out_before_a_job_begins_stays_so(staff, people, two_are_many):
+    client = staff(*CONTACTS, "override_consent")
+    confirm(client, "set_subscription", **consent("SUBSCRIBED", override="on"))
+    Contact.objects.filter(email="blank@x.example").update(subscription_status="UNSUBSCRIBED")
+    push()
+    assert statuses()["blank"] == "UNSUBSCRIBED"
+
+
+def test_a_page_that_asks_again_is_answered_by_what_it_shows_then(staff, people):
+    client = staff(*CONTACTS, "override_consent")
+    shown = seen(act(client, "set_subscription"))
+    Contact.objects.filter(email="blank@x.example").update(subscription_status="UNSUBSCRIBED")
+    again = confirm(
+        client, "set_subscription", **consent("SUBSCRIBED", reason="", override="on", seen=shown)
+    )
+    ticked = consent("SUBSCRIBED", override="on", seen=seen(again))
+    confirm(client, "set_subscription", **ticked)
+    assert set(statuses().values()) == {"SUBSCRIBED"}
+
+
 @pytest.mark.parametrize("action", ["sync_now", "set_subscription", "compare"])
 def test_the_number_of_queries_does_not_grow_with_the_rows(admin, conversion, two_are_many, action):
     counts = []
