@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +23,8 @@ from conversion_sync.admin.pages.names import field_name
 from conversion_sync.admin.pages.panel import value_in_words
 from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
 from conversion_sync.api import ConfigurationError
+from conversion_sync.api.canonical import canonical
+from conversion_sync.api.errors import ErrorCode
 from conversion_sync.conf import conf
 from conversion_sync.models import Contact, Status, Subscription
 from conversion_sync.models.database import database
@@ -129,6 +134,7 @@ def _show(
         "problem": problem,
         "may": may,
         "lines": lines,
+        "shown": json.dumps(_marks(comparison.fields)) if comparison else "",
         "can_push": comparison and (comparison.differs or row.sync_status != Status.SYNCED),
         "can_take": may.take and any(line.can_take for line in lines),
         "status": comparison and _status(comparison.remote_status),
@@ -167,13 +173,22 @@ def _decide(modeladmin: RowAdmin, request: HttpRequest, row: Any) -> HttpRespons
 
 def _take(modeladmin: RowAdmin, request: HttpRequest, row: Any, names: Sequence[str]) -> bool:
     """Take these fields of Conversion's, and say so; whether anything was taken."""
-    if not names:
-        modeladmin.message_user(request, _("Choose the fields to be taken."), messages.WARNING)
-        return False
-    remote = _ask(row).remote
-    if remote is None:
+    found = _ask(row) if names else None
+    if found is not None and found.remote is None:
         modeladmin.message_user(request, _("Conversion has no such record."), messages.WARNING)
         return False
+    shown, marks = _shown(request), _marks(found.fields) if found else {}
+    known = {_as_posted(name): name for name in {*shown, *marks}}
+    names = [known[name] for name in map(_as_posted, names) if name in known]
+    if found is None or not names:
+        modeladmin.message_user(request, _("Choose the fields to be taken."), messages.WARNING)
+        return False
+    if others := [name for name in names if shown.get(name, "") not in ("", marks.get(name))]:
+        text = _("Nothing was taken: meanwhile this has changed, here or there: %s. Look again.")
+        said_of = isolated(text % _names(row, others))
+        modeladmin.message_user(request, said_of, messages.WARNING)
+        return False
+    remote: Any = found.remote
     try:
         with transaction.atomic(using=database()):
             taken = take_theirs(row, remote, names)
@@ -200,6 +215,31 @@ def _take(modeladmin: RowAdmin, request: HttpRequest, row: Any, names: Sequence[
         words = text % _names(row, left)
         modeladmin.message_user(request, isolated(words), messages.INFO)
     return True
+
+
+def _marks(fields: Collection[Field]) -> dict[str, str]:
+    """What stands on both sides of each field, in short, for the page to note what it shows."""
+    return {field.name: _mark(field) for field in fields}
+
+
+def _mark(field: Field) -> str:
+    text = canonical([field.ours, field.theirs])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _shown(request: HttpRequest) -> dict[str, Any]:
+    """What the page had noted; nothing where it is none of ours."""
+    try:
+        shown = json.loads(request.POST.get("shown", ""))
+        json.dumps(shown, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return {}
+    return shown if isinstance(shown, dict) else {}
+
+
+def _as_posted(name: str) -> str:
+    """A name as browsers send it: they have one kind of line break."""
+    return re.sub(r"\r\n|\r|\n", "\r\n", name)
 
 
 def _names(row: Any, fields: Sequence[str]) -> str:
@@ -240,8 +280,37 @@ def _ask(row: Any) -> Comparison:
         raise CannotCompare(_("There was no time to ask. Try again."))
     if found.error is not None:
         why = said(found.error.message, found.error.code, TEXT_LENGTH)
-        raise CannotCompare(f"{why} ({found.error.code})", remedy(found.error.code))
+        raise CannotCompare(f"{why} ({found.error.code})", _advice(found.error.code))
     return found
+
+
+def _advice(code: str) -> str:
+    """What to do about an error to which a question has led: nothing is tried again by itself."""
+    match code:
+        case ErrorCode.UNAUTHORIZED | ErrorCode.REDIRECTED:
+            return remedy(code)
+        case ErrorCode.RATE_LIMIT_EXCEEDED | ErrorCode.UNAVAILABLE:
+            return _("Conversion asks to come back a little later: try again then.")
+        case ErrorCode.FORBIDDEN:
+            return _(
+                "Have an administrator give the API key the missing right in Conversion, and try "
+                "again."
+            )
+        case ErrorCode.NOT_SENT | ErrorCode.WITHHELD | ErrorCode.NO_ANSWER:
+            return _(
+                "Try again. If it lasts, have an administrator check the network and the address "
+                "of the API."
+            )
+        case ErrorCode.FOREIGN_ANSWER | ErrorCode.CONTENT_REFUSED:
+            return _(
+                "Have an administrator check the address of the API in the settings, and what is "
+                "between this site and Conversion (proxy, gateway, firewall)."
+            )
+        case _:
+            return _(
+                "Try again; if it comes again, ask Conversion's support, with the code and the "
+                "message."
+            )
 
 
 def _without_slot() -> CannotCompare:

@@ -77,6 +77,41 @@ def test_theirs_is_taken_for_the_chosen_fields_alone(admin, contact, there):
     assert "Choose the fields" in decide(admin, contact, "take").content.decode()
 
 
+def test_nothing_is_taken_that_the_page_has_not_shown(admin, contact, there):
+    shown = page(admin, contact).context["shown"]
+    chosen = {"field": ["first_name"], "shown": shown}
+    there["variables"]["first_name"] = "Eve"
+    assert "Nothing was taken" in decide(admin, contact, "take", **chosen).content.decode()
+    there["variables"]["first_name"] = "Ann"
+    Contact.unmarked.update(first_name="Annabel")
+    html = decide(admin, contact, "take", **chosen).content.decode()
+    assert "changed, here or there: First name." in html
+    Contact.unmarked.update(first_name="Anna")
+    del there["variables"]["first_name"]
+    assert "Nothing was taken" in decide(admin, contact, "take", **chosen).content.decode()
+    assert Contact.objects.get().first_name == "Anna"
+    chosen["shown"] = page(admin, contact).context["shown"]
+    assert "Taken from" in decide(admin, contact, "take", **chosen).content.decode()
+    assert Contact.objects.get().first_name == ""
+
+
+def test_a_field_whose_name_has_a_line_break_is_taken_and_no_stranger(admin, contact, there):
+    there["variables"]["a\nb"] = "c"
+    html = decide(admin, contact, "take", field=["a\r\nb", "nonsense"]).content.decode()
+    assert "Taken from" in html
+    assert "nonsense" not in html
+    assert Contact.objects.get().custom_variables["a\nb"] == "c"
+
+
+@pytest.mark.parametrize("fault", ["500", "400", "403", "409", "html", "429", "drop_before"])
+def test_what_to_do_is_about_the_question_and_not_about_rows(admin, contact, conversion, fault):
+    conversion.fail(fault)
+    html = page(admin, contact).content.decode()
+    assert "ry again" in html.partition('class="cs-remedy"')[2].partition("</p>")[0]
+    for words in ("by itself", "Resend", "save", "retry"):
+        assert words not in html.partition('class="cs-remedy"')[2]
+
+
 def test_only_what_would_change_something_is_offered(admin, contact, conversion):
     push()
     html = page(admin, contact).content.decode()
