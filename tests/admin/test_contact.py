@@ -247,6 +247,29 @@ class TestConsent:
         assert "opted out" in errors(answer)["subscription_status"][0]
 
 
+class TestManyVariables:
+    def test_a_contact_with_more_than_a_form_may_hold_is_saved(self, staff, form_of, contact):
+        many = {f"v{n}": n for n in range(600)} | {"<b>": [1, {"a": None}], "x": "a\nb"}
+        Contact.objects.update(custom_variables=many)
+        client = staff(*ALL)
+        data = form_of(client, page(contact))
+        assert save(client, page(contact), data, first_name="Anna").status_code == 302
+        row = Contact.objects.get()
+        assert (row.first_name, row.custom_variables) == ("Anna", many)
+        data = form_of(client, page(contact))
+        text = data["custom_variables"].replace('"v599": 599', '"v599": "last"')
+        assert save(client, page(contact), data, custom_variables=text).status_code == 302
+        assert Contact.objects.get().custom_variables == many | {"v599": "last"}
+
+    def test_what_is_no_json_is_said_and_shown_again(self, staff, form_of, contact):
+        Contact.objects.update(custom_variables={f"v{n}": n for n in range(600)})
+        client = staff(*ALL)
+        data = form_of(client, page(contact))
+        answer = save(client, page(contact), data, custom_variables='{"a": 1')
+        assert "no JSON" in errors(answer)["custom_variables"][0]
+        assert in_answer(answer)["custom_variables"] == '{"a": 1'
+
+
 class TestTwoPeople:
     def test_who_edit_different_fields_undo_nothing_of_each_other(self, staff, form_of, contact):
         client = staff(*ALL)

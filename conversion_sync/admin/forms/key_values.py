@@ -34,6 +34,10 @@ __all__ = [
 
 SPARE = 3
 
+#: So many rows have fields of their own; Django takes a thousand values of a form
+#: (DATA_UPLOAD_MAX_NUMBER_FIELDS), and there may be two such fields in one.
+MOST = 200
+
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
@@ -122,7 +126,10 @@ class KeyValue:
 
 
 class KeyValueWidget(forms.Widget):
-    """Rows of name and value; a few spare ones, and more with JavaScript."""
+    """Rows of name and value; a few spare ones, and more with JavaScript.
+
+    Where they would be more than a form may hold, they are one text, in JSON.
+    """
 
     template_name = "admin/conversion_sync/widgets/key_values.html"
     use_fieldset = True
@@ -133,6 +140,9 @@ class KeyValueWidget(forms.Widget):
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
+        if isinstance(value, str) or (isinstance(value, dict) and len(value) > MOST):
+            context["widget"]["text"] = value if isinstance(value, str) else _laid_out(value)
+            return context
         rows = [row for row in _rows(value) if not row.is_blank]
         context["widget"]["rows"] = [*rows, *[KeyValue()] * SPARE]
         context["widget"]["blank"] = KeyValue()
@@ -155,6 +165,15 @@ class KeyValueWidget(forms.Widget):
 
     def id_for_label(self, id_: str) -> str:
         return f"{id_}-0-name" if id_ else id_
+
+
+def _laid_out(value: Any) -> str:
+    """The text of an object, a line for each name."""
+    pairs = (
+        f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(content, ensure_ascii=False)}"
+        for name, content in value.items()
+    )
+    return "{\n" + ",\n".join(pairs) + "\n}"
 
 
 def _numbers(data: Mapping[str, Any], name: str) -> set[int]:
@@ -188,6 +207,7 @@ class KeyValueField(forms.Field):
     default_error_messages = {  # noqa: RUF012  # Django's own convention
         "required": gettext_lazy("Enter at least one name and value."),
         "object": gettext_lazy("Enter names and values, not another kind of JSON."),
+        "text": gettext_lazy("This is no JSON: %(why)s."),
         "nameless": gettext_lazy("“%(value)s” needs a name."),
         "twice": gettext_lazy("“%(name)s” is there twice: keep one."),
     }
@@ -224,8 +244,11 @@ class KeyValueField(forms.Field):
     def _object(self, text: str) -> dict[str, Any]:
         try:
             value = _loads(text) if text.strip() else {}
-        except ValueError:
-            value = None
+        except ValueError as error:
+            params = {"why": str(error)}
+            raise ValidationError(
+                self.error_messages["text"], code="text", params=params
+            ) from error
         if not isinstance(value, dict):
             raise ValidationError(self.error_messages["object"], code="object")
         return value

@@ -82,7 +82,7 @@ def test_what_begins_like_a_list_or_an_object_has_to_be_one(text):
         ([KeyValue("a", "[")], "not a valid list"),
         ("[1, 2]", "Enter names and values"),
         ("12", "Enter names and values"),
-        ("no json", "Enter names and values"),
+        ("no json", "This is no JSON"),
     ],
 )
 def test_wrong_input_is_an_error(rows, message):
