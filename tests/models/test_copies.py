@@ -50,7 +50,8 @@ def bulk_create(row: Any) -> None:
 
 
 def loaded(row: Contact) -> Contact:
-    return Contact.objects.get(pk=row.pk)
+    found: Contact = Contact.objects.get(pk=row.pk)
+    return found
 
 
 def saved(row: Contact) -> Contact:
