@@ -70,7 +70,13 @@ WHOLE = ValueKind(
     lambda value: _is_positive(value) and value == int(value),
     int,
 )
-SWITCH = ValueKind("E004", "Make it True or False.", lambda value: isinstance(value, bool), bool)
+#: A text of the environment is none: "False" would be true, and would send from a staging site.
+SWITCH = ValueKind(
+    "E004",
+    "Make it True or False.",
+    lambda value: isinstance(value, bool),
+    lambda value: value is True,
+)
 KEY = ValueKind(
     "E006",
     "Make it a string.",

@@ -79,3 +79,10 @@ def test_what_is_needed_to_send(settings, given, can):
 def test_engagements_in_doubt_are_resent_where_the_site_says_so(settings):
     settings.CONVERSION_SYNC = {"ENGAGEMENTS_IN_DOUBT": "resend"}
     assert conf.resend_in_doubt is True
+
+
+@pytest.mark.parametrize("name", ["ENABLED", "DELETE_REMOTE", "DELETE_CHANGED_KEYS"])
+@pytest.mark.parametrize("given", ["False", "0", "no", "True", 1, None])
+def test_a_switch_that_is_none_is_off(settings, name, given):
+    settings.CONVERSION_SYNC = {"API_KEY": "k", name: given}
+    assert getattr(conf, name.lower()) is False
