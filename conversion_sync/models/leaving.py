@@ -133,4 +133,5 @@ def supersede_wishes(using: str, contacts: Collection[int]) -> None:
 
 
 def _is_in_doubt(row: Mapping[str, Any]) -> bool:
-    return row["claim"] is not None or row["sent_revision"] != row["synced_revision"]
+    is_known = row["synced_revision"] and row["sent_revision"] == row["synced_revision"]
+    return row["claim"] is not None or not is_known

@@ -221,14 +221,30 @@ class RecordQuerySet(SyncedQuerySet):
         Returns:
             Their number.
         """
-        return self.mark(
-            **urgency(),
-            sent_revision=Case(
-                When(sent_revision__isnull=True, then=None),
-                default=Value(DOUBT),
-                output_field=models.PositiveBigIntegerField(),
-            ),
-        )
+        return self.mark(**urgency(), sent_revision=_doubted())
+
+    def forget(self) -> int:
+        """Push the rows as if for the first time: whether Conversion has them is in doubt.
+
+        The key that was last sent stays: what is deleted here before the push is deleted there.
+
+        Returns:
+            Their number.
+        """
+        forgotten = {k: v for k, v in self.model.FORGOTTEN.items() if k != "sent_key"}
+        return self.mark(**forgotten | {"sent_revision": _doubted()})
+
+    forget.alters_data = True  # type: ignore[attr-defined]  # Django's own convention
+    forget.queryset_only = True  # type: ignore[attr-defined]  # Django's own convention
+
+
+def _doubted() -> Case:
+    """The ``sent_revision`` of rows of which nobody knows whether the last call still holds."""
+    return Case(
+        When(sent_revision__isnull=True, then=None),
+        default=Value(DOUBT),
+        output_field=models.PositiveBigIntegerField(),
+    )
 
 
 class RecordManager(models.Manager.from_queryset(RecordQuerySet)):  # type: ignore[misc]  # made at run time

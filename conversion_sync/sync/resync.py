@@ -37,7 +37,7 @@ def forget(
     rows = model.objects.using(using).order_by("pk")
     while pks := list(rows.filter(pk__gt=last).values_list("pk", flat=True)[:ROWS_AT_ONCE]):
         last = pks[-1]
-        count = rows.order_by().filter(pk__gte=pks[0], pk__lte=last).mark(**model.FORGOTTEN)
+        count = rows.order_by().filter(pk__gte=pks[0], pk__lte=last).forget()
         done += count
         on_progress(count)
     if model is Contact:

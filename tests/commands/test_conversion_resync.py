@@ -8,7 +8,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from conversion_sync.models import Company, Contact, Status
+from conversion_sync.models import Company, Contact, Deletion, Status
 from conversion_sync.models.state import BULK
 from tests.kit import ANN, BOB, company, engagement, fresh, push, sent, synced_contact
 
@@ -128,3 +128,40 @@ def test_a_row_that_had_failed_is_tried_again(pushed):
     run("--no-input")
     push()
     assert fresh(row).sync_status == Status.SYNCED
+
+
+def test_what_is_deleted_before_its_push_is_deleted_in_conversion(pushed):
+    run("--no-input")
+    for row in [*Contact.objects.all(), *Company.objects.all()]:
+        row.delete()
+    push()
+    assert pushed.contacts == pushed.companies == {}
+
+
+def test_who_changes_the_address_before_the_push_leaves_nobody_behind(pushed):
+    pushed.set_status(ANN, "UNSUBSCRIBED")
+    run("--no-input")
+    row = Contact.objects.get(email=ANN)
+    row.email = "new@x.example"
+    row.save()
+    push()
+    assert set(pushed.contacts) == {"new@x.example", BOB}
+    assert pushed.contacts["new@x.example"]["subscriptionStatus"] == "UNSUBSCRIBED"
+
+
+def test_in_another_account_what_is_deleted_before_its_push_is_no_failure(pushed):
+    pushed.reset()
+    run("--no-input")
+    Contact.objects.get(email=BOB).delete()
+    push()
+    assert set(pushed.contacts) == {ANN}
+    assert [row.sync_status for row in Deletion.objects.all()] == [Status.SYNCED]
+
+
+def test_who_is_deleted_here_alone_before_the_push_stays_opted_out_there(pushed, settings):
+    settings.CONVERSION_SYNC = {**settings.CONVERSION_SYNC, "DELETE_REMOTE": False}
+    pushed.set_status(BOB, "PENDING")  # Conversion was restored
+    run("--no-input")
+    Contact.objects.get(email=BOB).delete()
+    push()
+    assert pushed.contacts[BOB]["subscriptionStatus"] == "UNSUBSCRIBED"
