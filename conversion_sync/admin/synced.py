@@ -72,6 +72,7 @@ class SyncedAdmin(LongListAdmin):
         js = (
             "conversion_sync/filter.js",
             "conversion_sync/live.js",
+            "conversion_sync/once.js",
             "conversion_sync/unsaved.js",
             "conversion_sync/zone.js",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from conversion_sync.models import Engagement
 from conversion_sync.sandbox import Sandbox
@@ -50,3 +50,25 @@ def test_an_engagement_is_logged_without_leaving_the_contact(page: Page, box: Sa
     expect(row).to_contain_text("Synced")
     expect(page).to_have_url(re.compile(f"/contact/{contact.pk}/change/"))
     assert [event["name"] for event in box.engagements] == ["Visit"]
+
+
+def test_a_second_press_while_the_first_is_on_its_way_logs_nothing_more(page: Page, box: Sandbox):
+    contact = synced_contact(ANN)
+    page.goto(f"contact/{contact.pk}/change/")
+    page.get_by_text("Log an engagement").click()
+    form = page.locator("#log_form")
+    form.get_by_label("Name").fill("Visit")
+    form.get_by_label("Description").fill("We met at the fair.")
+    held: list[Route] = []
+    page.route("**/log/", lambda route: held.append(route))  # Playwright wants one
+    page.evaluate(
+        "for (const after of [0, 300, 600]) {"
+        " setTimeout(() => document.querySelector('#log_form button[type=submit]').click(), after);"
+        "}"
+    )
+    page.wait_for_timeout(1000)
+    for route in held:
+        route.continue_()
+    expect(page.get_by_text("is logged.")).to_be_visible()
+    assert len(held) == 1
+    assert Engagement.objects.count() == 1
