@@ -39,6 +39,9 @@ Action = BulkJob.Action
 #: What has rows sent.
 SENDING = (Action.SYNC_NOW, Action.RETRY_FAILED, Action.RESEND)
 
+#: What can't be taken back, and is done to no row that the question had not counted.
+FOR_GOOD = (Action.RESEND, Action.MARK_AS_SENT, Action.DISCARD_FAILED)
+
 #: Why a row that is due has not arrived, though nothing stands in its way.
 ON_THE_WAY = (Reason.READY, Reason.RETRY, Reason.LATER, Reason.SENDING)
 
@@ -147,9 +150,18 @@ class _BulkRequest:
         where = self._where() if self.is_long else []
         confirmed = self.request.POST if "confirmed" in self.request.POST else None
         form = self.wording.form(confirmed, rows=self.rows, user=self.request.user)
-        if not form.is_valid():
+        if not form.is_valid() or self._has_changed():
             return self._ask(form)
         return self._start(where, form.arguments()) if self.is_long else self._do(form.arguments())
+
+    def _has_changed(self) -> bool:
+        """Whether they are more or fewer than the question had said; then a message says so."""
+        counted = self.request.POST.get("counted", "")
+        if self.action not in FOR_GOOD or counted in ("", str(self.concerned)):
+            return False
+        text = _("Nothing was done yet: there are more or fewer rows by now. Look again.")
+        self.modeladmin.message_user(self.request, text, messages.WARNING)
+        return True
 
     def _where(self) -> list[Q]:
         if self.chosen > AT_ONCE:
@@ -196,7 +208,8 @@ class _BulkRequest:
                 (name, value)
                 for name in ("select_across", ACTION_CHECKBOX_NAME)
                 for value in self.request.POST.getlist(name)
-            ],
+            ]
+            + [("counted", self.concerned)],
             "back": self.request.get_full_path(),
         }
         return TemplateResponse(self.request, "admin/conversion_sync/bulk_confirm.html", context)

@@ -366,6 +366,25 @@ def test_opt_outs_are_lifted_in_the_background_where_somebody_says_so(
     assert found == {"SUBSCRIBED"}
 
 
+@pytest.mark.parametrize("action", ["resend", "mark_as_sent"])
+def test_nothing_is_decided_of_an_engagement_that_the_page_had_not_counted(admin, contact, action):
+    for number in range(3):
+        Engagement.objects.create(contact=contact, name=f"E{number}", description="x")
+    first = Engagement.objects.order_by("pk").first()
+    Engagement.unmarked.filter(pk=first.pk).update(sync_status="UNCONFIRMED", due_at=None)
+
+    def counted(answer):
+        return re.search(r'name="counted" value="([0-9]+)"', answer.content.decode())[1]
+
+    number = counted(act(admin, action, of=Engagement))
+    Engagement.unmarked.update(sync_status="UNCONFIRMED", due_at=None)
+    again = confirm(admin, action, of=Engagement, counted=number)
+    assert "Nothing was done yet" in text(again)
+    assert Engagement.objects.filter(sync_status="UNCONFIRMED").count() == 3
+    confirm(admin, action, of=Engagement, counted=counted(again))
+    assert not Engagement.objects.filter(sync_status="UNCONFIRMED").exists()
+
+
 def seen(page):
     """How far the consent log went, as the page notes it."""
     [number] = re.findall(r'name="seen" value="([0-9]+)"', page.content.decode())
