@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +12,18 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, Validat
 from django.db import DatabaseError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from conversion_sync.admin.badges import isolated, one_line, said
+from conversion_sync.admin.badges import isolated, one_line
+from conversion_sync.admin.pages.asking import CannotCompare, ask
 from conversion_sync.admin.pages.names import field_name
 from conversion_sync.admin.pages.panel import value_in_words
 from conversion_sync.admin.pages.row_page import RowAdmin, RowPage
-from conversion_sync.api import ConfigurationError
-from conversion_sync.api.canonical import canonical
-from conversion_sync.api.errors import ErrorCode
-from conversion_sync.conf import conf
+from conversion_sync.admin.pages.shown import as_posted, marks, shown
 from conversion_sync.models import Contact, Status, Subscription
 from conversion_sync.models.database import database
 from conversion_sync.records.mappers import mapper_of
-from conversion_sync.status.errors import error_words, remedy
 from conversion_sync.status.glance import stopped_by
 from conversion_sync.sync.clashes import holder_of
 from conversion_sync.sync.compare import (
@@ -37,19 +31,11 @@ from conversion_sync.sync.compare import (
     Field,
     State,
     compare,
-    compare_many,
     take_theirs,
 )
 from conversion_sync.sync.consent import take_remote_opt_out
-from conversion_sync.sync.deliveries import NoSlot
-from conversion_sync.sync.gate import Gate
-from conversion_sync.sync.run import Run
-from conversion_sync.sync.transactions import CallInTransaction
 
 __all__ = ["PAGE", "links"]
-
-#: Seconds that a person waits for a slot, and then for the answer.
-SLOT_SECONDS, CALL_SECONDS = 3.0, 7.0
 
 TEXT_LENGTH = 500
 
@@ -59,14 +45,6 @@ STATES = {
     State.ONLY_HERE: gettext_lazy("Only here"),
     State.ONLY_THERE: gettext_lazy("Only in Conversion"),
 }
-
-
-class CannotCompare(Exception):
-    """Conversion could not be asked: why, and what to do."""
-
-    def __init__(self, why: str, advice: str = "") -> None:
-        super().__init__(why)
-        self.why, self.advice = why, advice
 
 
 @dataclass(frozen=True)
@@ -106,7 +84,7 @@ def _answer(modeladmin: RowAdmin, request: HttpRequest, row: Any) -> HttpRespons
         if request.method == "POST":
             with modeladmin.on_behalf_of(request):
                 return _decide(modeladmin, request, row)
-        return _show(modeladmin, request, row, comparison=_ask(row))
+        return _show(modeladmin, request, row, comparison=ask(row))
     except CannotCompare as error:
         return _show(modeladmin, request, row, problem=error)
 
@@ -134,7 +112,7 @@ def _show(
         "problem": problem,
         "may": may,
         "lines": lines,
-        "shown": json.dumps(_marks(comparison.fields)) if comparison else "",
+        "shown": json.dumps(marks(comparison.fields)) if comparison else "",
         "can_push": comparison and (comparison.differs or row.sync_status != Status.SYNCED),
         "can_take": may.take and any(line.can_take for line in lines),
         "status": comparison and _status(comparison.remote_status),
@@ -173,17 +151,17 @@ def _decide(modeladmin: RowAdmin, request: HttpRequest, row: Any) -> HttpRespons
 
 def _take(modeladmin: RowAdmin, request: HttpRequest, row: Any, names: Sequence[str]) -> bool:
     """Take these fields of Conversion's, and say so; whether anything was taken."""
-    found = _ask(row) if names else None
+    found = ask(row) if names else None
     if found is not None and found.remote is None:
         modeladmin.message_user(request, _("Conversion has no such record."), messages.WARNING)
         return False
-    shown, marks = _shown(request), _marks(found.fields) if found else {}
-    known = {_as_posted(name): name for name in {*shown, *marks}}
-    names = [known[name] for name in map(_as_posted, names) if name in known]
+    noted, now = shown(request), marks(found.fields) if found else {}
+    known = {as_posted(name): name for name in {*noted, *now}}
+    names = [known[name] for name in map(as_posted, names) if name in known]
     if found is None or not names:
         modeladmin.message_user(request, _("Choose the fields to be taken."), messages.WARNING)
         return False
-    if others := [name for name in names if shown.get(name, "") not in ("", marks.get(name))]:
+    if others := [name for name in names if noted.get(name, "") not in ("", now.get(name))]:
         text = _("Nothing was taken: meanwhile this has changed, here or there: %s. Look again.")
         said_of = isolated(text % _names(row, others))
         modeladmin.message_user(request, said_of, messages.WARNING)
@@ -217,110 +195,18 @@ def _take(modeladmin: RowAdmin, request: HttpRequest, row: Any, names: Sequence[
     return True
 
 
-def _marks(fields: Collection[Field]) -> dict[str, str]:
-    """What stands on both sides of each field, in short, for the page to note what it shows."""
-    return {field.name: _mark(field) for field in fields}
-
-
-def _mark(field: Field) -> str:
-    text = canonical([field.ours, field.theirs])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _shown(request: HttpRequest) -> dict[str, Any]:
-    """What the page had noted; nothing where it is none of ours."""
-    try:
-        shown = json.loads(request.POST.get("shown", ""))
-        json.dumps(shown, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return {}
-    return shown if isinstance(shown, dict) else {}
-
-
-def _as_posted(name: str) -> str:
-    """A name as browsers send it: they have one kind of line break."""
-    return re.sub(r"\r\n|\r|\n", "\r\n", name)
-
-
 def _names(row: Any, fields: Sequence[str]) -> str:
     return one_line(", ".join(field_name(type(row), name) for name in fields), TEXT_LENGTH)
 
 
 def _take_opt_out(modeladmin: RowAdmin, request: HttpRequest, row: Contact) -> None:
-    if not _ask(row).remote_opt_out:
+    if not ask(row).remote_opt_out:
         modeladmin.message_user(request, _("There is no opt-out to take."), messages.WARNING)
         return
     take_remote_opt_out(database(), row.pk, row.wanted_key)
     words = _("The opt-out is taken: this person is unsubscribed here, too.")
     modeladmin.log_change(request, row, words)
     modeladmin.message_user(request, words, messages.SUCCESS)
-
-
-def _ask(row: Any) -> Comparison:
-    """Ask Conversion for the record of the row.
-
-    Raises:
-        CannotCompare: it could not be asked.
-    """
-    if not conf.can_send:
-        raise CannotCompare(_("The settings hold no API key, or sending is switched off."))
-    run = Run(database(), SLOT_SECONDS, call_deadline=CALL_SECONDS)
-    try:
-        found = next(compare_many([row], run, give_way=False), None)
-    except NoSlot as no_slot:
-        raise _without_slot() from no_slot
-    except ConfigurationError as error:
-        raise CannotCompare(str(error)) from error
-    except CallInTransaction as error:
-        raise CannotCompare(
-            _("The site runs this page in a transaction, in which Conversion is never called."),
-            _("Have a developer keep the views of the admin as the admin marks them."),
-        ) from error
-    if found is None:
-        raise CannotCompare(_("There was no time to ask. Try again."))
-    if found.error is not None:
-        why = said(found.error.message, found.error.code, TEXT_LENGTH)
-        raise CannotCompare(f"{why} ({found.error.code})", _advice(found.error.code))
-    return found
-
-
-def _advice(code: str) -> str:
-    """What to do about an error to which a question has led: nothing is tried again by itself."""
-    match code:
-        case ErrorCode.UNAUTHORIZED | ErrorCode.REDIRECTED:
-            return remedy(code)
-        case ErrorCode.RATE_LIMIT_EXCEEDED | ErrorCode.UNAVAILABLE:
-            return _("Conversion asks to come back a little later: try again then.")
-        case ErrorCode.FORBIDDEN:
-            return _(
-                "Have an administrator give the API key the missing right in Conversion, and try "
-                "again."
-            )
-        case ErrorCode.NOT_SENT | ErrorCode.WITHHELD | ErrorCode.NO_ANSWER:
-            return _(
-                "Try again. If it lasts, have an administrator check the network and the address "
-                "of the API."
-            )
-        case ErrorCode.FOREIGN_ANSWER | ErrorCode.CONTENT_REFUSED:
-            return _(
-                "Have an administrator check the address of the API in the settings, and what is "
-                "between this site and Conversion (proxy, gateway, firewall)."
-            )
-        case _:
-            return _(
-                "Try again; if it comes again, ask Conversion's support, with the code and the "
-                "message."
-            )
-
-
-def _without_slot() -> CannotCompare:
-    """Why the gate has let no call through, and what to do."""
-    gate = Gate(database()).state()
-    if gate.status == "open":
-        return CannotCompare(_("Other calls had all the time that there was."), _("Try again."))
-    if gate.status != "waiting" and (stopped := stopped_by(database())):
-        return CannotCompare(stopped.words, stopped.advice)
-    return CannotCompare(f"{capfirst(error_words(gate.reason))}.", remedy(gate.reason))
 
 
 def _is_left(field: Field) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from conversion_sync.admin.pages import compare
+from conversion_sync.admin.pages import asking
 from conversion_sync.api.errors import RateLimited
 from conversion_sync.models import ApiCall, Company, Contact, SubscriptionChange
 from conversion_sync.status.errors import remedy
@@ -53,7 +53,7 @@ def test_both_sides_are_shown_the_differences_first(admin, contact, there):
 def test_an_answer_that_does_not_come_holds_the_page_for_less_time_than_a_drain(
     admin, contact, conversion, monkeypatch
 ):
-    monkeypatch.setattr(compare, "CALL_SECONDS", 2)
+    monkeypatch.setattr(asking, "CALL_SECONDS", 2)
     conversion.fail("hang")
     html = page(admin, contact).content.decode()
     assert "within 2 s." in html
