@@ -10,6 +10,10 @@ from dataclasses import dataclass, replace
 __all__ = ["Attribution", "attributed", "attribution", "in_bulk", "on_behalf_of"]
 
 
+#: The columns hold so many characters; what is longer is cut, so that no save fails of it.
+LONGEST_NAME, LONGEST_SOURCE = 255, 64
+
+
 @dataclass(frozen=True)
 class Attribution:
     """On whose behalf rows are changed, and how urgent that is."""
@@ -43,14 +47,16 @@ def attributed(
     """Note who changes rows in this block, for the consent log and the deletions.
 
     Args:
-        requested_by: the name of the person.
-        source: where the change came from: ``admin``, ``import``, a view's name.
+        requested_by: the name of the person; its first 255 characters are kept.
+        source: where the change came from: ``admin``, ``import``, a view's name; as far as its
+            first 64 characters.
         reason: why, in the words of that person.
         bulk: nobody waits for these rows: they go after those that somebody waits for.
         override: subscription changes of this block may lift an older opt-out. Whoever
             passes it has checked the permission and asked for the reason.
     """
-    token = _attribution.set(Attribution(requested_by, source, reason, bulk, override))
+    name, source = requested_by[:LONGEST_NAME], source[:LONGEST_SOURCE]
+    token = _attribution.set(Attribution(name, source, reason, bulk, override))
     try:
         yield
     finally:
@@ -60,7 +66,7 @@ def attributed(
 @contextlib.contextmanager
 def on_behalf_of(name: str) -> Iterator[None]:
     """What is changed in this block, the person of this name has asked for."""
-    token = _attribution.set(replace(attribution(), requested_by=name))
+    token = _attribution.set(replace(attribution(), requested_by=name[:LONGEST_NAME]))
     try:
         yield
     finally:

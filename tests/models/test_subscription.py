@@ -11,6 +11,7 @@ from conversion_sync.models import (
     SubscriptionChange,
     attributed,
 )
+from conversion_sync.models.attribution import on_behalf_of
 from conversion_sync.models.state import BULK, PERSON
 from tests.kit import ANN, BOB, claimed, contact, fresh, log, push, synced_contact, write
 
@@ -279,3 +280,13 @@ def test_the_log_is_kept_for_ever(conversion):
     synced_contact(subscription_status="SUBSCRIBED").delete()
     push()
     assert log() == [("SUBSCRIBED", "SYNCED")]
+
+
+def test_who_and_where_from_are_cut_to_what_the_columns_hold():
+    """A site's names are its own: no save fails of one."""
+    with attributed(requested_by="N" * 300, source="s" * 100):
+        row = contact(subscription_status="UNSUBSCRIBED")
+    with on_behalf_of("M" * 300):
+        row.delete()
+    change = SubscriptionChange.objects.get()
+    assert (change.requested_by, change.source) == ("N" * 255, "s" * 64)
