@@ -86,7 +86,8 @@ class TestWithoutZones:
         now[0] = BACK + 30 * SECOND
         assert gate.state().status == "waiting"
         now[0] = BACK + 2 * MINUTE
-        assert isinstance(gate.take(), Slots)
+        # To the first one, whose own clock has stood still, that of the database was set.
+        assert isinstance(Gate().take(), Slots)
 
     @pytest.mark.parametrize(
         ("local", "sent"),
