@@ -32,17 +32,10 @@ class AssigningRecord(Record):
         return row
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        """As Django's; loading a column is not assigning it.
-
-        A copy whose primary key was taken away has no row yet: it has what was assigned last.
-        """
-        fields: Any = kwargs.get("fields", args[1] if len(args) > 1 else None)
-        is_alone = fields is not None and [*fields] == ["subscription_status"]
-        if is_alone and self.pk is None and _ENTERED in self.__dict__:
-            self.subscription_status = self.__dict__[_ENTERED]
-            return
+        """As Django's; loading a column is not assigning it."""
         assigned = self.__dict__.get("_subscription_status_assigned")
         super().refresh_from_db(*args, **kwargs)
+        fields = kwargs.get("fields", args[1] if len(args) > 1 else None)
         if fields is None or "subscription_status" in fields:
             assigned = None
         self.__dict__["_subscription_status_assigned"] = assigned
@@ -87,10 +80,16 @@ class AssigningRecord(Record):
 
     def _begin(self, priority: int, due_at: Any) -> None:
         super()._begin(priority, due_at)
-        # A copy has it in memory from now on.
-        _ = self.subscription_status
+        self._copy_subscription()
+
+    def _copy_subscription(self) -> None:
+        """Have a copy, whose primary key was taken away, say what its row was saved with."""
+        held = self.__dict__
+        if self.pk is None and _ENTERED in held and "subscription_status" not in held:
+            self.subscription_status = held[_ENTERED]
 
     def _create_usually(self, using: str, force_insert: Any) -> bool:
+        self._copy_subscription()
         is_done = not self.subscription_status and super()._create_usually(using, force_insert)
         if is_done:
             self.keep_subscription()

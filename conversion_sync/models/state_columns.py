@@ -115,14 +115,7 @@ class StateModel(models.Model):
     def refresh_from_db(
         self, using: str | None = None, fields: Any = None, from_queryset: Any = None
     ) -> None:
-        """As Django's; one state column that was deferred brings the others along.
-
-        A copy whose primary key was taken away has no row yet: its state is that of a new one.
-        """
-        if self.pk is None and fields is not None and {*fields} <= {*self.STATE}:
-            new = _new_state(type(self))
-            self.__dict__ |= {name: new.get(name) for name in fields}
-            return
+        """As Django's; one state column that was deferred brings the others along."""
         if fields is not None and len(fields) == 1 and attname(self, fields[0]) in self.STATE:
             fields = [*fields, *(self.get_deferred_fields() & set(self.STATE) - set(fields))]
         super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)

@@ -92,14 +92,9 @@ def test_its_state_is_that_of_a_new_row(conversion, way):
     row = Contact.objects.get()
     row.save()
     new = copied(row, way, email="bob@x.example")
-    assert (new.sync_status, new.attempts, new.claim, new.remote_id) == (
-        Status.PENDING,
-        0,
-        None,
-        "",
-    )
-    assert (new.last_call, new.last_synced_at, new.due_at) == (None, None, None)
     new.save()
+    assert (new.sync_status, new.attempts, new.remote_id) == (Status.PENDING, 0, "")
+    assert (new.claim, new.last_call, new.last_synced_at) == (None, None, None)
     push()
     assert sorted(conversion.contacts) == ["ann@x.example", "bob@x.example"]
 
@@ -136,8 +131,9 @@ def test_a_copy_follows_its_own_transaction(way):
 
 
 def test_a_column_that_was_deferred_can_not_be_copied():
-    """As in Django: nobody knows what it was."""
+    """As in Django, of which each release says so in its own way: nobody knows what it was."""
     contact(subscription_status=OUT)
-    new = copied(Contact.objects.defer("subscription_status").get(), copy.copy)
-    with pytest.raises(Contact.DoesNotExist):
-        _ = new.subscription_status
+    row = Contact.objects.defer("subscription_status").get()
+    new = copied(row, copy.copy, email="bob@x.example")
+    with pytest.raises((Contact.DoesNotExist, AttributeError)):
+        new.save()
