@@ -370,11 +370,12 @@ def test_opt_outs_are_lifted_in_the_background_where_somebody_says_so(
 def test_nothing_is_decided_of_an_engagement_that_the_page_had_not_counted(admin, contact, action):
     for number in range(3):
         Engagement.objects.create(contact=contact, name=f"E{number}", description="x")
-    first = Engagement.objects.order_by("pk").first()
+    first = Engagement.objects.order_by("pk")[0]
     Engagement.unmarked.filter(pk=first.pk).update(sync_status="UNCONFIRMED", due_at=None)
 
     def counted(answer):
-        return re.search(r'name="counted" value="([0-9]+)"', answer.content.decode())[1]
+        [number] = re.findall(r'name="counted" value="([0-9]+)"', answer.content.decode())
+        return number
 
     number = counted(act(admin, action, of=Engagement))
     Engagement.unmarked.update(sync_status="UNCONFIRMED", due_at=None)
