@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from conversion_sync.models import Engagement
+from conversion_sync.models import Contact, Engagement
 from conversion_sync.sandbox import Sandbox
 from tests.browser.kit import has_arrived, panel, synced_contact
 from tests.kit import ANN, engagement, push
@@ -20,6 +20,16 @@ def in_doubt(box: Sandbox) -> Engagement:
     box.fail("drop_after", path="/engagements")
     push()
     return row
+
+
+def a_visit(page: Page, contact: Contact) -> Locator:
+    """The form on the contact's page, filled in."""
+    page.goto(f"contact/{contact.pk}/change/")
+    page.get_by_text("Log an engagement").click()
+    form = page.locator("#log_form")
+    form.get_by_label("Name").fill("Visit")
+    form.get_by_label("Description").fill("We met at the fair.")
+    return form
 
 
 def test_an_engagement_in_doubt_is_resent(page: Page, box: Sandbox, in_doubt: Engagement):
@@ -40,11 +50,7 @@ def test_an_engagement_in_doubt_is_marked_as_sent(page: Page, box: Sandbox, in_d
 
 def test_an_engagement_is_logged_without_leaving_the_contact(page: Page, box: Sandbox):
     contact = synced_contact(ANN)
-    page.goto(f"contact/{contact.pk}/change/")
-    page.get_by_text("Log an engagement").click()
-    form = page.locator("#log_form")
-    form.get_by_label("Name").fill("Visit")
-    form.get_by_label("Description").fill("We met at the fair.")
+    form = a_visit(page, contact)
     form.get_by_role("button", name="Log it").click()
     row = page.get_by_role("region", name="Engagements").first.get_by_role("row", name="Visit")
     expect(row).to_contain_text("Synced")
@@ -53,12 +59,7 @@ def test_an_engagement_is_logged_without_leaving_the_contact(page: Page, box: Sa
 
 
 def test_a_second_press_while_the_first_is_on_its_way_logs_nothing_more(page: Page, box: Sandbox):
-    contact = synced_contact(ANN)
-    page.goto(f"contact/{contact.pk}/change/")
-    page.get_by_text("Log an engagement").click()
-    form = page.locator("#log_form")
-    form.get_by_label("Name").fill("Visit")
-    form.get_by_label("Description").fill("We met at the fair.")
+    a_visit(page, synced_contact(ANN))
     held: list[Route] = []
     page.route("**/log/", lambda route: held.append(route))  # Playwright wants one
     page.evaluate(
